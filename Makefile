@@ -1,0 +1,94 @@
+# make lab    twelve hosts on this machine, the whole platform on them, proven
+# make test   every test; `make check` is the fast part
+SMALL ?=
+# Which tests of a whole lab `make site` runs.
+SITE_TESTS ?= tests/site
+RELEASE ?= trixie
+LAB := $(if $(SMALL),small,lab)
+INVENTORY := inventories/$(LAB)
+VENV := .venv
+COLLECTION := .cache/collections/ansible_collections/mainstay/platform
+VAULT_PASSWORD := .cache/lab/$(LAB)/vault-password
+
+export RELEASE
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_VAULT_PASSWORD_FILE = $(CURDIR)/$(VAULT_PASSWORD)
+export ANSIBLE_CONFIG = $(CURDIR)/ansible.cfg
+# Mitogen keeps one Python per host instead of starting one per task: the lab's two cores are better spent on the services.
+# The collection does not need it; the tests run the built collection without it.
+export ANSIBLE_STRATEGY_PLUGINS = $(shell echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy)
+export ANSIBLE_STRATEGY = mitogen_linear
+
+.PHONY: help
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(COLLECTION):
+	mkdir -p $(dir $@)
+	ln -sfn $(CURDIR) $@
+
+$(VAULT_PASSWORD):
+	mkdir -p $(dir $@)
+	umask 077 && openssl rand -hex 32 > $@
+
+.PHONY: tools
+tools: $(VENV)/.ready $(COLLECTION) ## The pinned tools, in a virtual environment
+
+.PHONY: lab-hosts
+lab-hosts: tools $(VAULT_PASSWORD) ## The lab's hosts, bare
+	lab/engine.sh
+	lab/image.sh $(RELEASE)
+	ansible-playbook -i $(INVENTORY) lab/create.yml
+
+.PHONY: lab
+lab: lab-hosts lab-app ## The whole platform on lab hosts (SMALL=1: one host; RELEASE=bookworm)
+	ansible-playbook -i $(INVENTORY) playbooks/secrets.yml
+	ansible-playbook -i $(INVENTORY) playbooks/site.yml
+
+.PHONY: lab-app
+lab-app: ## The image of the sample application
+	tests/app/build.sh 1.0.0
+
+.PHONY: lab-down
+lab-down: tools $(VAULT_PASSWORD) ## Remove what `make lab` made, and nothing else
+	lab/engine.sh
+	ansible-playbook -i $(INVENTORY) lab/destroy.yml
+	rm -f $(INVENTORY)/group_vars/all/vault.yml
+
+.PHONY: lint
+lint: tools
+	ansible-lint
+	yamllint --strict .
+	ruff check .
+	ruff format --check .
+
+.PHONY: unit
+unit: tools
+	tests/tools.sh
+	pytest -q tests/unit
+
+.PHONY: check
+check: lint unit ## The fast tests: lint and units
+
+.PHONY: sanity
+sanity: tools
+	tests/sanity.sh
+
+.PHONY: molecule
+molecule: tools
+	lab/engine.sh
+	lab/image.sh $(RELEASE)
+	tests/molecule.sh
+
+.PHONY: site
+site: tools
+	pytest -v $(SITE_TESTS)
+
+.PHONY: test
+test: ## Every test, with what each part took
+	tests/all.sh

@@ -1,0 +1,53 @@
+# Copyright (c) 2026 the mainstay.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """How the Redis modules connect. Private to this collection."""
+
+    DOCUMENTATION = r"""
+options:
+  user:
+    description: ACL user of the data servers.
+    type: str
+    default: default
+  password:
+    description: Password of O(user). Without it no C(AUTH) is sent.
+    type: str
+  ca_path:
+    description: File with the certificates of the authorities that are trusted. By default those of the system.
+    type: path
+  cert_path:
+    description: File with the client certificate, for servers that ask for one.
+    type: path
+  key_path:
+    description: File with the key of O(cert_path).
+    type: path
+  timeout:
+    description: Seconds that one connection and each of its answers may take.
+    type: float
+    default: 3
+"""
+
+    TLS = r"""
+options:
+  tls:
+    description: Speak TLS to servers and Sentinels. Chain and name are always verified; the name is the address that
+      is connected to.
+    type: bool
+    default: false
+"""
+
+    SENTINEL = r"""
+options:
+  sentinel_user:
+    description: ACL user of the Sentinels.
+    type: str
+    default: default
+  sentinel_password:
+    description: Password of O(sentinel_user). Without it no C(AUTH) is sent.
+    type: str
+"""

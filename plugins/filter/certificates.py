@@ -1,0 +1,148 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters that say what is wrong with a certificate; one sidecar YAML documents each."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import ipaddress
+
+from ansible.errors import AnsibleFilterError
+
+try:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    HAS_CRYPTOGRAPHY = True
+except ImportError:
+    HAS_CRYPTOGRAPHY = False
+
+
+def _digest(public_key):
+    """SHA-256 of a public key in the form that OpenSSL prints with -pubout -outform DER."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(public_key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
+def _load(text, what):
+    """All certificates of a PEM text; an error that names the object when there is none."""
+    try:
+        return x509.load_pem_x509_certificates(text.encode()), ""
+    except ValueError:
+        return [], f"{what}: found no readable certificate, expected one or more in PEM"
+
+
+def _names(certificate):
+    """The names and addresses that a certificate is good for."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    addresses = {str(address) for address in found.get_values_for_type(x509.IPAddress)}
+    return addresses | set(found.get_values_for_type(x509.DNSName))
+
+
+def _covered(name, names):
+    """True when a certificate with these names answers for this one; a wildcard covers one label."""
+    if name in names:
+        return True
+    try:
+        ipaddress.ip_address(name)
+        return False
+    except ValueError:
+        return f"*.{name.partition('.')[2]}" in names
+
+
+def _date_problem(certificate, days, now):
+    end, begin = certificate.not_valid_after_utc, certificate.not_valid_before_utc
+    if begin > now:
+        return f"found it valid from {begin:%Y-%m-%d %H:%M} UTC only, expected it to be valid now"
+    if end < now + datetime.timedelta(days=days):
+        return f"found its end at {end:%Y-%m-%d %H:%M} UTC, expected at least {days} more days"
+    return ""
+
+
+def _chain_problem(chain, authorities):
+    """Every certificate must be signed by the next one, and the last one by an authority."""
+    for certificate, issuers in [(c, [n]) for c, n in zip(chain, chain[1:], strict=False)] + [(chain[-1], authorities)]:
+        if certificate in authorities or any(_signed_by(certificate, issuer) for issuer in issuers):
+            continue
+        return (
+            f"found {certificate.subject.rfc4514_string()} signed by {certificate.issuer.rfc4514_string()},"
+            f" expected a signature of {' or '.join(i.subject.rfc4514_string() for i in issuers)}"
+        )
+    return ""
+
+
+def _signed_by(certificate, issuer):
+    try:
+        certificate.verify_directly_issued_by(issuer)
+        return True
+    except Exception:  # each kind of key raises its own error, and all of them say no
+        return False
+
+
+def _key_problem(certificate, key, key_digest):
+    if key is not None:
+        try:
+            key_digest = _digest(serialization.load_pem_private_key(key.encode(), password=None).public_key())
+        except (ValueError, TypeError):
+            return "key: found no readable private key, expected one in PEM without a passphrase"
+    if _digest(certificate.public_key()) == key_digest:
+        return ""
+    return f"key: found {'one of another pair' if key_digest else 'none'}, expected the private key of the certificate"
+
+
+def certificate_problems(certificate, authority, names=None, days=0, key=None, key_digest="", now=None):
+    """List what is wrong with a certificate (with its chain), given its authority and its key or the key's digest."""
+    if not HAS_CRYPTOGRAPHY:
+        raise AnsibleFilterError(
+            "mainstay.platform.certificate_problems needs the Python library cryptography on the controller"
+        )
+    now = now or datetime.datetime.now(datetime.timezone.utc)
+    chain, problem = _load(certificate, "certificate")
+    authorities, authority_problem = _load(authority, "authority")
+    if problem or authority_problem:
+        return [text for text in (problem, authority_problem) if text]
+    found = _names(chain[0])
+    missing = sorted(name for name in names or [] if not _covered(name, found))
+    problems = [_key_problem(chain[0], key, key_digest)]
+    if missing:
+        problems.append(f"names: found {', '.join(sorted(found)) or 'none'}, expected also {', '.join(missing)}")
+    problems += [f"certificate: {text}" for text in (_date_problem(chain[0], days, now),) if text]
+    problems += [f"chain: {text}" for text in (_chain_problem(chain, authorities),) if text]
+    return [text for text in problems if text]
+
+
+def host_certificate(reading):
+    """Take apart what a host said of its files: modes, digest of the key, certificate, authority, joined by bars."""
+    fields = (reading.strip().split("|") + [""] * 4)[:4]
+    certificate, authority = (base64.b64decode(field).decode() for field in fields[2:])
+    return {"modes": fields[0].strip(), "key_digest": fields[1], "certificate": certificate, "authority": authority}
+
+
+def host_certificate_problems(reading, modes, names, days, authority=""):
+    """List why a host needs a new certificate, from its reading; a given authority must be the one it trusts."""
+    found = host_certificate(reading)
+    problems = []
+    files, expected = set(found["modes"].split()), set(modes.split())
+    if files != expected:
+        problems.append(
+            f"files: found {' '.join(sorted(files - expected)) or 'none'}, "
+            f"expected {' '.join(sorted(expected - files))}"
+        )
+    if authority and found["authority"].strip() != authority.strip():
+        problems.append("authority: found another certificate than that of the authority, expected the same")
+    return problems + certificate_problems(
+        found["certificate"], found["authority"], names=names, days=days, key_digest=found["key_digest"]
+    )
+
+
+class FilterModule:
+    def filters(self):
+        return {
+            "certificate_problems": certificate_problems,
+            "host_certificate": host_certificate,
+            "host_certificate_problems": host_certificate_problems,
+        }

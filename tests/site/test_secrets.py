@@ -1,0 +1,42 @@
+"""No secret shows in output, process lists, logs or files that others may read."""
+
+from __future__ import annotations
+
+from test_site import BUILD_LOG
+
+from conftest import Lab
+
+READABLE_BY_OTHERS = (
+    "find / -xdev \\( -path /proc -o -path /sys -o -path /root/.needles \\) -prune"
+    " -o -type f -perm -o=r -size -20M -print0 | xargs -0 grep -lFf /root/.needles || true"
+)
+LOGS = "{ grep -rhoFf /root/.needles /var/log; journalctl --no-pager | grep -oFf /root/.needles; } | sort -u"
+SAMPLER = "seq 600"
+SAMPLE = (
+    f"nohup bash -c 'for i in $({SAMPLER}); do cat /proc/[0-9]*/cmdline 2>/dev/null; echo; sleep 0.5; done'"
+    " > /root/.cmdlines 2>/dev/null & echo started"
+)
+
+
+def names_in(text: str, secrets: dict[str, str]) -> set[str]:
+    """Names, never values: a failing test must not print what it found."""
+    return {name for name, value in secrets.items() if value in text}
+
+
+def test_output_of_the_first_run_at_vvv(lab: Lab):
+    assert names_in(BUILD_LOG.read_text(errors="replace"), lab.secrets()) == set()
+
+
+def test_process_lists_logs_and_readable_files(lab: Lab):
+    secrets = lab.secrets()
+    for host in lab.hosts:
+        lab.shell(host, SAMPLE)
+    run = lab.playbook("verify", "-vvv")
+    assert names_in(run.output, secrets) == set()
+    for host in lab.hosts:
+        needles = "\\n".join(secrets.values())
+        lab.shell(host, f"umask 077; printf '{needles}\\n' > /root/.needles; pkill -f '[s]eq 600' || true")
+        assert names_in(lab.shell(host, "cat /root/.cmdlines"), secrets) == set(), f"{host}: process list"
+        assert names_in(lab.shell(host, LOGS, check=False), secrets) == set(), f"{host}: logs"
+        assert lab.shell(host, READABLE_BY_OTHERS) == "", f"{host}: readable by others"
+        lab.shell(host, "rm -f /root/.needles /root/.cmdlines")

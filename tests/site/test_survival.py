@@ -1,0 +1,82 @@
+"""Hosts die under a client's hands: writes resume without a hand moved, and a later run changes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from client import Client, Writer
+
+from conftest import Lab
+
+
+def test_an_entry_is_written_and_read_back_from_a_replica(lab: Lab):
+    client = Client(lab)
+    entry = client.write()
+    found = client.settled_within(entry, 30)
+    assert found["memo"] == "drill"
+    assert found["read_from"]["replica"] is (lab.name != "small")
+
+
+def primary(lab: Lab) -> str:
+    host = next(host for host in lab.hosts if host.startswith("db") and running(lab, host))
+    members = json.loads(lab.shell(host, "patronictl -c /etc/patroni/config.yml list -f json"))
+    return next(member["Member"] for member in members if member["Role"] == "Leader")
+
+
+def running(lab: Lab, host: str) -> bool:
+    return lab.docker("inspect", "--format", "{{.State.Running}}", f"{lab.name}-{host}").strip() == "true"
+
+
+def redis_master(lab: Lab) -> str:
+    """The host that a living Sentinel names to the application."""
+    host = next(host for host in lab.hosts if host.startswith("cache") and running(lab, host))
+    ask = f"redis-cli --tls --cacert /etc/mainstay/tls/ca.crt -h {lab.address(host)} -p 26379 --user app"
+    secret = f"REDISCLI_AUTH={lab.secrets()['redis_app']}"
+    name = "sentinel get-master-addr-by-name apg-redis-master"
+    answer = lab.docker("exec", "-e", secret, f"{lab.name}-{host}", "bash", "-c", f"{ask} {name}")
+    return next(host for host in lab.hosts if lab.address(host) == answer.split()[0])
+
+
+def back_and_quiet(lab: Lab, host: str) -> None:
+    """Start the host again; a run on the whole platform then changes nothing."""
+    lab.docker("start", f"{lab.name}-{host}")
+    deadline = time.monotonic() + 180
+    while lab.playbook("verify").status != 0:
+        assert time.monotonic() < deadline, f"{host} is back but not all gates pass"
+    run = lab.playbook("site")
+    assert run.status == 0, run.tail()
+    assert run.changed == {}, run.tail(200)
+
+
+def test_the_primarys_host_dies(lab: Lab):
+    before = primary(lab)
+    client = Client(lab)
+    with Writer(client) as writer:
+        writer.until(5, 30)
+        lab.docker("kill", f"{lab.name}-{before}")
+        writer.until(10, 60)
+    after = primary(lab)
+    print(f"primary {before} -> {after}: longest gap {writer.longest_gap:.1f} s, {len(writer.failures)} failed writes")
+    assert after != before
+    for entry in writer.acknowledged[-20:]:
+        client.ask("GET", f"/api/v1/entries/{entry}")
+        time.sleep(0.6)
+    back_and_quiet(lab, before)
+    assert primary(lab) == after
+
+
+def test_the_redis_masters_host_dies(lab: Lab):
+    before = redis_master(lab)
+    client = Client(lab)
+    client.settled_within(client.write(), 30)
+    lab.docker("kill", f"{lab.name}-{before}")
+    began = time.monotonic()
+    while redis_master(lab) == before:
+        assert time.monotonic() - began < 30, "the Sentinels named no other master"
+        time.sleep(0.3)
+    after = redis_master(lab)
+    print(f"redis master {before} -> {after} after {time.monotonic() - began:.1f} s")
+    client.settled_within(client.write(), 60)
+    back_and_quiet(lab, before)
+    assert redis_master(lab) == after

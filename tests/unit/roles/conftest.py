@@ -1,0 +1,70 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What tests of roles share: the repository, rendered templates, and the tools that judge them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def render(tmp_path_factory):
+    """A function that renders the monitoring roles' files by Ansible; gives the directory and the finished run."""
+
+    def run(variables=None):
+        out = tmp_path_factory.mktemp("rendered")
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("ansible-playbook")),
+                f"--inventory={HERE / 'inventory.yml'}",
+                f"--extra-vars={json.dumps({'out': str(out), **(variables or {})})}",
+                str(HERE / "render.yml"),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+        )
+        return out, done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def rendered(render):
+    """Directory of the monitoring roles' files with the roles' defaults."""
+    out, done = render()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def rules(rendered):
+    """All rendered rules, as a list of dictionaries."""
+    groups = yaml.safe_load((rendered / "rules.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.fixture(scope="session")
+def tool():
+    """A function that runs promtool or amtool and gives its output; it fails the test when the tool does."""
+
+    def run(name, *arguments, **options):
+        path = ROOT / ".cache" / "tools" / name
+        binary = str(path) if path.exists() else shutil.which(name)
+        assert binary, f"{name}: found neither .cache/tools/{name} nor one on the PATH; run tests/tools.sh"
+        done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, **options)
+        assert done.returncode == 0, f"{name} {' '.join(map(str, arguments))}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    return run
