@@ -12,12 +12,13 @@ VAULT_PASSWORD := .cache/lab/$(LAB)/vault-password
 
 export RELEASE
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export ANSIBLE_VAULT_PASSWORD_FILE = $(CURDIR)/$(VAULT_PASSWORD)
 export ANSIBLE_CONFIG = $(CURDIR)/ansible.cfg
 # Mitogen keeps one Python per host instead of starting one per task: the lab's two cores are better spent on the services.
 # The collection does not need it; the tests run the built collection without it.
 export ANSIBLE_STRATEGY_PLUGINS = $(shell echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy)
 export ANSIBLE_STRATEGY = mitogen_linear
+# Only targets that make the password first may name it: Ansible refuses a file that is not there.
+lab lab-hosts lab-down: export ANSIBLE_VAULT_PASSWORD_FILE = $(CURDIR)/$(VAULT_PASSWORD)
 
 .PHONY: help
 help: ## Say what there is

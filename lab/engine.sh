@@ -31,7 +31,8 @@ until_true() {
 install_missing() {
     missing=
     wanted_cli=
-    have dockerd || have docker || missing="$missing docker.io"
+    # A client alone is no engine; a client that is told of an engine elsewhere is left at that.
+    have dockerd || [ "${DOCKER_HOST:-}" ] || engine_answers || missing="$missing docker.io"
     have docker || wanted_cli=1
     have iptables || missing="$missing iptables"
     have mmdebstrap || missing="$missing mmdebstrap"
