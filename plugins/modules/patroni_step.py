@@ -114,17 +114,19 @@ def ask(url, path, params, get):
 def settled(params, get, clock, sleep):
     """Wait until each member has seen the consensus store twice more."""
     end = clock() + params["deadline"]
-    for url in params["patroni_urls"]:
-        seen = set()
-        while len(seen) <= LOOPS:
-            seen.add(ask(url, "/patroni", params, get).get("dcs_last_seen"))
-            if clock() > end:
-                raise Silent(
-                    f"Patroni at {url}: found it still at the same loop after {params['deadline']:g} s; expected "
-                    "it to look at the consensus store; read its journal"
-                )
-            if len(seen) <= LOOPS:
-                sleep(PAUSE)
+    seen = {url: set() for url in params["patroni_urls"]}
+    while True:
+        for url, moments in seen.items():
+            moments.add(ask(url, "/patroni", params, get).get("dcs_last_seen"))
+        waiting = [url for url, moments in seen.items() if len(moments) <= LOOPS]
+        if not waiting:
+            return
+        if clock() > end:
+            raise Silent(
+                f"Patroni at {waiting[0]}: found it still at the same loop after {params['deadline']:g} s; expected "
+                "it to look at the consensus store; read its journal"
+            )
+        sleep(PAUSE)
 
 
 def members_of(params, get):

@@ -30,12 +30,11 @@ CONNECT = {
 }
 
 
-def engine_for(url: str, *, statement_ms: int = 5000, **options) -> Engine:
+def engine_for(url: str, **options) -> Engine:
     """An engine whose connections notice quickly that the other side is gone."""
     target = make_url(url).set(drivername="postgresql+psycopg")
     given = {key: value for key, value in CONNECT.items() if key not in target.query}
-    given["options"] = f"-c statement_timeout={statement_ms}"
-    # A pooler between here and the server does not keep prepared statements.
+    # A session belongs to one transaction, so it keeps no prepared statements; how long a statement may take, the role says.
     given["prepare_threshold"] = None
     return create_engine(target, connect_args=given, pool_pre_ping=True, **options)
 
