@@ -69,7 +69,7 @@ def fetch(params):
     connection.sock = open_socket(url.hostname, port, params, tls, params.get("server_name"))
     try:
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection.request(params["method"], target, headers=request_headers(params, url))
+        connection.request(params["method"], target, params.get("body"), request_headers(params, url))
         answer = connection.getresponse()
         text = answer.read(READ_LIMIT).decode(errors="replace")
         return {"status": answer.status, "headers": dict(answer.getheaders()), "text": text}

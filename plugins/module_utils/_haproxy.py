@@ -1,0 +1,58 @@
+# Copyright (c) 2026 the mainstay.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads what HAProxy says of a server and decides what it needs. Pure; private to this collection."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+# Bits of srv_admin_state and srv_check_state in `show servers state`.
+FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
+CHECK_CONFIGURED, CHECK_ENABLED = 0x01, 0x02
+
+
+def server_state(servers, stats, backend, server):
+    """{state, health, up, sessions} of one server, from the answers to `show servers state` and `show stat`.
+
+    None when there is no such server.
+    """
+    lines = [line for line in servers.splitlines() if line.strip()]
+    header = next((line.lstrip("# ").split() for line in lines if line.startswith("#")), [])
+    rows = [dict(zip(header, line.split(), strict=False)) for line in lines if not line.startswith("#")]
+    row = next((row for row in rows if row.get("be_name") == backend and row.get("srv_name") == server), None)
+    table = csv.DictReader(io.StringIO(stats.lstrip("# ")))
+    numbers = next((line for line in table if line.get("pxname") == backend and line.get("svname") == server), None)
+    if row is None or numbers is None:
+        return None
+    admin, check = int(row["srv_admin_state"]), int(row["srv_check_state"])
+    state = "maint" if admin & FORCED_MAINT else "drain" if admin & FORCED_DRAIN else "ready"
+    health = None if not check & CHECK_CONFIGURED else "enabled" if check & CHECK_ENABLED else "disabled"
+    return {
+        "state": state,
+        "health": health,
+        "up": int(row["srv_op_state"]) == 2,
+        "sessions": int(numbers["scur"] or 0),
+    }
+
+
+def commands(found, wanted, backend, server):
+    """The commands that bring a server to what is wanted: its health checks first, as its state may rest on them."""
+    given = []
+    if wanted.get("health") and found["health"] not in (None, wanted["health"]):
+        given.append(f"{wanted['health'][:-1]} health {backend}/{server}")
+    if wanted.get("state") and found["state"] != wanted["state"]:
+        given.append(f"set server {backend}/{server} state {wanted['state']}")
+    return given
+
+
+def missing(found, wanted):
+    """What a server still lacks of what is waited for, in words; empty when it has all of it."""
+    lacks = []
+    if wanted.get("sessions") is not None and found["sessions"] > wanted["sessions"]:
+        lacks.append(f"{found['sessions']} sessions")
+    if wanted.get("up") is not None and found["up"] != wanted["up"]:
+        lacks.append("it is up" if found["up"] else "it is not up")
+    return ", ".join(lacks)

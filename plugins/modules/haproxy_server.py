@@ -1,0 +1,199 @@
+# Copyright (c) 2026 the mainstay.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: haproxy_server
+short_description: Drain a server of a running HAProxy, take it back, and wait until that has happened
+version_added: 0.1.0
+description:
+  - Tells HAProxy over its sockets what a server may do, and waits for what follows from it. Nothing is written to its
+    configuration; a reload keeps it where the state of servers is kept.
+  - What a server has already is not said again.
+author:
+  - The mainstay.platform authors (@mainstay)
+options:
+  backend:
+    description: Name of the backend.
+    type: str
+    required: true
+  server:
+    description: Name of the server in O(backend).
+    type: str
+    required: true
+  state:
+    description:
+      - V(ready) gives it new sessions while its health checks say so.
+      - V(drain) gives it no new session and leaves those that it has.
+      - V(maint) takes it out at once.
+    type: str
+    choices: [ready, drain, maint]
+  health:
+    description: Whether its health is asked. While it is V(disabled) the server keeps the health that it had.
+    type: str
+    choices: [enabled, disabled]
+  wait_sessions:
+    description: Wait until it has at most so many sessions.
+    type: int
+  wait_up:
+    description: Wait until its health checks say that it is up, or that it is not.
+    type: bool
+  deadline:
+    description: Seconds that may be waited for.
+    type: float
+    default: 60
+  shutdown:
+    description: Close the sessions that are left at the O(deadline), instead of failing.
+    type: bool
+    default: false
+  sockets:
+    description: Sockets of level admin of the processes on this host.
+    type: list
+    elements: path
+    default: [/run/haproxy/admin.sock]
+attributes:
+  check_mode:
+    description: Can run in check mode; says what it would tell HAProxy and does not wait.
+    support: full
+  diff_mode:
+    description: Shows what it would change.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Ensure that nobody new comes to the server, and that the others have left
+  mainstay.platform.haproxy_server:
+    backend: api
+    server: app1
+    state: drain
+    wait_sessions: 0
+    deadline: 30
+    shutdown: true
+
+- name: Ensure that it serves again
+  mainstay.platform.haproxy_server:
+    backend: api
+    server: app1
+    state: ready
+    wait_up: true
+"""
+
+RETURN = r"""
+commands:
+  description: What each socket was told, or would be.
+  returned: success
+  type: dict
+  sample: {/run/haproxy/admin.sock: [set server api/app1 state drain]}
+closed:
+  description: Sessions that were closed at the deadline, of all sockets.
+  returned: success
+  type: int
+  sample: 0
+"""
+
+import socket
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, missing, server_state
+
+PAUSE = 0.2  # seconds between two looks
+ARGUMENTS = {
+    "backend": {"type": "str", "required": True},
+    "server": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["ready", "drain", "maint"]},
+    "health": {"type": "str", "choices": ["enabled", "disabled"]},
+    "wait_sessions": {"type": "int"},
+    "wait_up": {"type": "bool"},
+    "deadline": {"type": "float", "default": 60},
+    "shutdown": {"type": "bool", "default": False},
+    "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
+}
+
+
+class Refused(Exception):
+    """HAProxy did not do as it was told."""
+
+
+def say(path, command):
+    """The answer of one HAProxy to one command."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10)
+        try:
+            connection.connect(path)
+        except OSError as error:
+            raise Refused(
+                f"HAProxy at {path}: found {error.strerror or error}; expected it to answer; start haproxy, "
+                "or name the socket that its configuration has"
+            ) from error
+        connection.sendall(f"{command}\n".encode())
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer.decode(errors="replace")
+
+
+def read(path, params):
+    found = server_state(say(path, "show servers state"), say(path, "show stat"), params["backend"], params["server"])
+    if found is None:
+        raise Refused(
+            f"HAProxy at {path}: found no server {params['backend']}/{params['server']}; expected it among "
+            "`show servers state`; correct the name"
+        )
+    return found
+
+
+def tell(path, params, only_say):
+    """Have one HAProxy do what it does not do yet; give the commands."""
+    given = commands(read(path, params), params, params["backend"], params["server"])
+    for command in [] if only_say else given:
+        answer = say(path, command).strip()
+        if answer:
+            raise Refused(f"HAProxy at {path}: found {answer!r} to '{command}'; expected it to be done")
+    return given
+
+
+def wait(path, params, end, clock=time.monotonic, sleep=time.sleep):
+    """Wait for one HAProxy until the deadline; give how many sessions were closed then."""
+    wanted = {"sessions": params["wait_sessions"], "up": params["wait_up"]}
+    while True:
+        found = read(path, params)
+        lacks = missing(found, wanted)
+        if not lacks:
+            return 0
+        if clock() > end:
+            break
+        sleep(PAUSE)
+    if params["shutdown"] and not missing(found, {"up": params["wait_up"]}):
+        say(path, f"shutdown sessions server {params['backend']}/{params['server']}")
+        return found["sessions"]
+    raise Refused(
+        f"server {params['backend']}/{params['server']} at {path}: found {lacks} after {params['deadline']:g} s; "
+        f"expected {expected(wanted)}; look at its health checks and at `show sess`"
+    )
+
+
+def expected(wanted):
+    said = [] if wanted["sessions"] is None else [f"at most {wanted['sessions']} sessions"]
+    if wanted["up"] is not None:
+        said.append("it to be up" if wanted["up"] else "it not to be up")
+    return " and ".join(said)
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    params = module.params
+    try:
+        told = {path: tell(path, params, module.check_mode) for path in params["sockets"]}
+        end = time.monotonic() + params["deadline"]
+        closed = 0 if module.check_mode else sum(wait(path, params, end) for path in params["sockets"])
+    except Refused as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=any(told.values()) or closed > 0, commands=told, closed=closed)
+
+
+if __name__ == "__main__":
+    main()

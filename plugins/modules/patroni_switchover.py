@@ -1,0 +1,296 @@
+# Copyright (c) 2026 the mainstay.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: patroni_switchover
+short_description: Hand the role of the primary to another member while statements wait
+version_added: 0.1.0
+description:
+  - Runs on the host of the primary. Has the pooler finish what it does and hold what comes, has Patroni hand over,
+    points the pooler at the new primary, and lets it go on. Clients of this pooler see a pause and no error.
+  - The pooler goes on in any case, also when the switch fails or a transaction does not end in time.
+  - Nothing happens when O(candidate) is primary already.
+  - The pooler's file is left pointing at the new primary, for the sessions that it still has. Have the file written
+    again when those are gone.
+author:
+  - The mainstay.platform authors (@mainstay)
+options:
+  leader:
+    description: Name of the member that is primary.
+    type: str
+    required: true
+  candidate:
+    description: Name of the member that takes over.
+    type: str
+    required: true
+  patroni_url:
+    description: Address of Patroni's REST interface on O(leader).
+    type: str
+    required: true
+  candidate_url:
+    description: Address of Patroni's REST interface on O(candidate).
+    type: str
+    required: true
+  user:
+    description: Account of the REST interface.
+    type: str
+  password:
+    description: Password of O(user).
+    type: str
+  ca_path:
+    description: File with the certificates of the authorities that Patroni's certificate is verified against.
+    type: path
+  cert_path:
+    description: File with the client certificate.
+    type: path
+  key_path:
+    description: File with the key of O(cert_path).
+    type: path
+  checkpoint:
+    description: Command that has the primary write a checkpoint first, so that its shutdown has little left to write.
+    type: list
+    elements: str
+    default: []
+  pooler:
+    description: Command to which one statement for the pooler's console is appended. Without it nothing is held.
+    type: list
+    elements: str
+    default: []
+  pooler_config:
+    description: The pooler's file with the addresses of its servers.
+    type: path
+  pooler_from:
+    description: Address in O(pooler_config) that is replaced.
+    type: str
+  pooler_to:
+    description: Address of the new primary.
+    type: str
+  pause_deadline:
+    description: Seconds in which running transactions must end.
+    type: float
+    default: 5
+  deadline:
+    description: Seconds in which the candidate must be primary. Held statements wait as long.
+    type: float
+    default: 20
+attributes:
+  check_mode:
+    description: Can run in check mode and say whether it would switch.
+    support: full
+  diff_mode:
+    description: Shows what it would change.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Ensure that db2 is primary
+  mainstay.platform.patroni_switchover:
+    leader: db1
+    candidate: db2
+    patroni_url: https://192.0.2.11:8008
+    candidate_url: https://192.0.2.12:8008
+    user: patroni
+    password: "{{ patroni_password }}"
+    ca_path: /etc/mainstay/tls/ca.crt
+    pooler: [psql, -h, /run/pgbouncer, -p, "6432", -U, pgbouncer, -d, pgbouncer, -c]
+    pooler_config: /etc/pgbouncer/pgbouncer.ini
+    pooler_from: 192.0.2.11
+    pooler_to: 192.0.2.12
+"""
+
+RETURN = r"""
+held:
+  description: Seconds from the first statement that was held until they went on.
+  returned: when it switched
+  type: float
+  sample: 1.31
+"""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mainstay.platform.plugins.module_utils._health_client import fetch, network_error
+from ansible_collections.mainstay.platform.plugins.module_utils._patroni_client import get_json
+
+LOOK = 0.05  # seconds between two looks at the candidate: every one of them is a pause for clients
+ARGUMENTS = {
+    "leader": {"type": "str", "required": True},
+    "candidate": {"type": "str", "required": True},
+    "patroni_url": {"type": "str", "required": True},
+    "candidate_url": {"type": "str", "required": True},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "ca_path": {"type": "path"},
+    "cert_path": {"type": "path"},
+    "key_path": {"type": "path"},
+    "checkpoint": {"type": "list", "elements": "str", "default": []},
+    "pooler": {"type": "list", "elements": "str", "default": []},
+    "pooler_config": {"type": "path"},
+    "pooler_from": {"type": "str"},
+    "pooler_to": {"type": "str"},
+    "pause_deadline": {"type": "float", "default": 5},
+    "deadline": {"type": "float", "default": 20},
+}
+
+
+class Failed(Exception):
+    """The role did not move."""
+
+
+def redirected(text, old, new):
+    """The pooler's file with its servers at another address."""
+    return re.sub(rf"(?m)(\bhost=){re.escape(old)}(?=\s|$)", rf"\g<1>{new}", text)
+
+
+def leader_of(params, get=get_json):
+    cluster, error = get(f"{params['patroni_url'].rstrip('/')}/cluster", params)
+    if error:
+        raise Failed(f"Patroni at {params['patroni_url']}: found {error}; expected the members; start patroni there")
+    if cluster.get("pause"):
+        raise Failed("Patroni: found the cluster paused; expected it to decide; resume it with patronictl resume")
+    return next((item["name"] for item in cluster["members"] if item["role"] == "leader"), "")
+
+
+class Pooler:
+    """The console of the pooler; None of its methods does anything when there is none."""
+
+    def __init__(self, params, run=subprocess.run):
+        self.params, self.run = params, run
+
+    def say(self, statement, timeout=10):
+        done = self.run([*self.params["pooler"], statement], capture_output=True, text=True, timeout=timeout)
+        if done.returncode:
+            raise Failed(f"pooler: found {done.stderr.strip()!r} to {statement}; expected it to be done")
+
+    def hold(self):
+        """Held when every transaction has ended; otherwise everything goes on, and nothing has changed."""
+        if not self.params["pooler"]:
+            return
+        try:
+            self.say("PAUSE", self.params["pause_deadline"])
+        except (Failed, subprocess.TimeoutExpired) as error:
+            self.say("RESUME")
+            raise Failed(
+                f"pooler on {self.params['leader']}: found transactions that did not end within "
+                f"{self.params['pause_deadline']:g} s; expected all of them to end; nothing has changed; look at "
+                "pg_stat_activity for the oldest, or try again later"
+            ) from error
+
+    def point(self):
+        """Serve from the new primary."""
+        if not self.params["pooler"]:
+            return
+        path = self.params["pooler_config"]
+        with open(path, encoding="utf-8") as source:
+            text = source.read()
+        status = os.stat(path)
+        beside = f"{path}.switchover"
+        with open(beside, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as target:
+            target.write(redirected(text, self.params["pooler_from"], self.params["pooler_to"]))
+        os.chown(beside, status.st_uid, status.st_gid)
+        os.chmod(beside, status.st_mode & 0o7777)
+        os.replace(beside, path)
+        self.say("RELOAD")
+
+    def go_on(self):
+        if self.params["pooler"]:
+            self.say("RESUME")
+
+
+class Order(threading.Thread):
+    """Patroni answers only some time after the switch is over; its answer matters when there is none."""
+
+    def __init__(self, params, ask=fetch):
+        super().__init__(daemon=True)
+        self.params, self.ask, self.refusal = params, ask, ""
+
+    def run(self):
+        body = {"leader": self.params["leader"], "candidate": self.params["candidate"]}
+        try:
+            answer = self.ask(
+                {
+                    **self.params,
+                    "url": f"{self.params['patroni_url'].rstrip('/')}/switchover",
+                    "method": "POST",
+                    "body": json.dumps(body),
+                    "timeout": self.params["deadline"] + 5,
+                }
+            )
+            if answer["status"] != 200:
+                self.refusal = answer["text"].strip()
+        except OSError as error:
+            self.refusal = network_error(error)
+
+
+def wait_for_candidate(params, order, get=get_json, clock=time.monotonic, sleep=time.sleep):
+    """Until the candidate takes writes, or Patroni has refused, or it takes too long."""
+    end = clock() + params["deadline"]
+    url = f"{params['candidate_url'].rstrip('/')}/primary"
+    while True:
+        found, _error = get(url, {**params, "timeout": 2})
+        if found and found.get("role") in ("primary", "master") and found.get("state") == "running":
+            return
+        if order.refusal or clock() > end:
+            raise Failed(
+                f"switch from {params['leader']} to {params['candidate']}: found "
+                f"{order.refusal or 'no new primary after ' + format(params['deadline'], 'g') + ' s'}; expected the "
+                "role to move; read patronictl list and journalctl -u patroni on both"
+            )
+        sleep(LOOK)
+
+
+def switch(params, pooler, order):
+    """Seconds for which statements were held."""
+    began = time.monotonic()
+    pooler.hold()
+    try:
+        order.start()
+        wait_for_candidate(params, order)
+        pooler.point()
+    finally:
+        pooler.go_on()
+    return time.monotonic() - began
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        required_together=[("user", "password"), ("pooler_config", "pooler_from", "pooler_to")],
+    )
+    params = {**module.params, "timeout": 5}
+    try:
+        leader = leader_of(params)
+        if leader == params["candidate"]:
+            module.exit_json(changed=False)
+        if leader != params["leader"]:
+            raise Failed(
+                f"switch from {params['leader']}: found {leader or 'nobody'} as primary; expected {params['leader']}; "
+                "run the playbook again, which reads who is primary"
+            )
+        if module.check_mode:
+            module.exit_json(changed=True)
+        if params["checkpoint"]:
+            subprocess.run(params["checkpoint"], check=True, capture_output=True, timeout=300)
+        held = switch(params, Pooler(params), Order(params))
+    except Failed as error:
+        module.fail_json(msg=str(error))
+    except subprocess.CalledProcessError as error:
+        module.fail_json(
+            msg=f"checkpoint on {params['leader']}: found {error.stderr}; expected it to be written; "
+            "nothing has changed"
+        )
+    module.exit_json(changed=True, held=round(held, 2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.modules import haproxy_server
+
+SERVERS = (
+    "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time "
+    "srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state\n"
+    "4 api 1 app1 192.0.2.21 {op} {admin} 1 1 9 15 3 4 {check} 0\n"
+)
+STATS = "# pxname,svname,qcur,qmax,scur,smax,status\napi,app1,0,0,{sessions},9,UP\napi,BACKEND,0,0,7,9,UP\n"
+
+
+class Haproxy:
+    """Holds one server; its sessions end one per look when it drains."""
+
+    def __init__(self, op=2, admin=0, check=3, sessions=0, ends=True):
+        self.op, self.admin, self.check, self.sessions, self.ends, self.told = op, admin, check, sessions, ends, []
+
+    def say(self, _path, command):
+        if command == "show servers state":
+            return SERVERS.format(op=self.op, admin=self.admin, check=self.check)
+        if command == "show stat":
+            shown = STATS.format(sessions=self.sessions)
+            if self.admin & 8 and self.ends:
+                self.sessions = max(0, self.sessions - 1)
+            return shown
+        self.told.append(command)
+        word = command.split()[-1]
+        self.admin = {"drain": 8, "maint": 1, "ready": 0}.get(word, self.admin)
+        return ""
+
+
+def act(monkeypatch, haproxy, deadline=5.0, **options):
+    monkeypatch.setattr(haproxy_server, "say", haproxy.say)
+    params = dict.fromkeys(haproxy_server.ARGUMENTS) | {"backend": "api", "server": "app1", "deadline": deadline}
+    params |= {"shutdown": False} | options
+    haproxy_server.tell("socket", params, False)
+    moments = iter(range(1000))
+    return haproxy_server.wait("socket", params, deadline, lambda: next(moments), lambda _seconds: None)
+
+
+def test_a_drained_server_is_waited_for(monkeypatch):
+    haproxy = Haproxy(sessions=3)
+    assert act(monkeypatch, haproxy, state="drain", wait_sessions=0) == 0
+    assert haproxy.told == ["set server api/app1 state drain"]
+
+
+def test_what_holds_already_is_not_said_again(monkeypatch):
+    haproxy = Haproxy(admin=8, check=1)
+    act(monkeypatch, haproxy, state="drain", health="disabled")
+    assert haproxy.told == []
+
+
+def test_checks_are_switched_before_the_state(monkeypatch):
+    haproxy = Haproxy(admin=8, check=1)
+    act(monkeypatch, haproxy, state="ready", health="enabled")
+    assert haproxy.told == ["enable health api/app1", "set server api/app1 state ready"]
+
+
+def test_sessions_that_do_not_end_fail_or_are_closed(monkeypatch):
+    with pytest.raises(haproxy_server.Refused, match=r"found 2 sessions after 5 s; expected at most 0 sessions"):
+        act(monkeypatch, Haproxy(sessions=2, ends=False), state="drain", wait_sessions=0)
+    haproxy = Haproxy(sessions=2, ends=False)
+    assert act(monkeypatch, haproxy, state="drain", wait_sessions=0, shutdown=True) == 2
+    assert haproxy.told[-1] == "shutdown sessions server api/app1"
+
+
+@pytest.mark.parametrize(("op", "wanted"), [(0, True), (2, False)])
+def test_health_that_does_not_come_fails(monkeypatch, op, wanted):
+    with pytest.raises(haproxy_server.Refused, match="up"):
+        act(monkeypatch, Haproxy(op=op), wait_up=wanted, shutdown=True)
+
+
+def test_an_unknown_server_is_named(monkeypatch):
+    with pytest.raises(haproxy_server.Refused, match="no server api/app9"):
+        act(monkeypatch, Haproxy(), server="app9")

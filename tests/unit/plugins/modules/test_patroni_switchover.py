@@ -1,0 +1,101 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from ansible_collections.mainstay.platform.plugins.modules import patroni_switchover as module
+
+PARAMS = {
+    "leader": "db1",
+    "candidate": "db2",
+    "patroni_url": "https://db1:8008",
+    "candidate_url": "https://db2:8008",
+    "pooler": ["console"],
+    "pooler_from": "192.0.2.1",
+    "pooler_to": "192.0.2.12",
+    "pause_deadline": 5,
+    "deadline": 20,
+}
+INI = """[databases]
+postgres = host=192.0.2.1 port=5432
+other = host=192.0.2.10 port=5432
+[pgbouncer]
+listen_addr = 192.0.2.1
+"""
+
+
+class Order:
+    refusal = ""
+
+    def start(self):
+        pass
+
+
+def pooler(tmp_path, said, fails=()):
+    path = tmp_path / "pgbouncer.ini"
+    path.write_text(INI)
+
+    def run(command, **_options):
+        said.append(command[-1])
+        return subprocess.CompletedProcess(command, 1 if command[-1] in fails else 0, "", "no")
+
+    return module.Pooler({**PARAMS, "pooler_config": str(path)}, run), path
+
+
+def primary(_url, _params):
+    return {"role": "primary", "state": "running"}, ""
+
+
+def test_only_servers_at_the_old_address_move():
+    text = module.redirected(INI, "192.0.2.1", "192.0.2.12")
+    assert "postgres = host=192.0.2.12 port" in text
+    assert "other = host=192.0.2.10 port" in text
+    assert "listen_addr = 192.0.2.1\n" in text
+
+
+def test_statements_are_held_until_the_pooler_points_to_the_new_primary(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "wait_for_candidate", lambda *_all: None)
+    said = []
+    console, path = pooler(tmp_path, said)
+    module.switch(PARAMS, console, Order())
+    assert said == ["PAUSE", "RELOAD", "RESUME"]
+    assert "host=192.0.2.12" in path.read_text()
+
+
+def test_statements_go_on_when_the_switch_fails(tmp_path, monkeypatch):
+    def refuse(*_all):
+        raise module.Failed("no")
+
+    monkeypatch.setattr(module, "wait_for_candidate", refuse)
+    said = []
+    console, path = pooler(tmp_path, said)
+    with pytest.raises(module.Failed):
+        module.switch(PARAMS, console, Order())
+    assert said == ["PAUSE", "RESUME"]
+    assert path.read_text() == INI
+
+
+def test_a_transaction_that_does_not_end_stops_it_before_anything_changed(tmp_path):
+    said = []
+    console, _path = pooler(tmp_path, said, fails=["PAUSE"])
+    with pytest.raises(module.Failed, match="nothing has changed"):
+        module.switch(PARAMS, console, Order())
+    assert said == ["PAUSE", "RESUME"]
+
+
+def test_the_candidate_is_waited_for_and_a_refusal_is_said():
+    answers = iter([({"role": "replica", "state": "running"}, ""), primary("", {})])
+    module.wait_for_candidate(PARAMS, Order(), lambda *_all: next(answers), lambda: 0, lambda _seconds: None)
+    order = Order()
+    order.refusal = "candidate is not healthy"
+    with pytest.raises(module.Failed, match="candidate is not healthy"):
+        module.wait_for_candidate(PARAMS, order, lambda *_all: (None, "x"), lambda: 0, lambda _seconds: None)
+
+
+def test_a_paused_cluster_is_refused():
+    def paused(_url, _params):
+        return {"pause": True, "members": []}, ""
+
+    with pytest.raises(module.Failed, match="paused"):
+        module.leader_of(PARAMS, paused)
