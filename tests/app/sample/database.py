@@ -34,7 +34,7 @@ def engine_for(url: str, **options) -> Engine:
     """An engine whose connections notice quickly that the other side is gone."""
     target = make_url(url).set(drivername="postgresql+psycopg")
     given = {key: value for key, value in CONNECT.items() if key not in target.query}
-    # A session belongs to one transaction, so it keeps no prepared statements; how long a statement may take, the role says.
+    # A session belongs to one transaction and keeps no prepared statements; how long one may take, the role says.
     given["prepare_threshold"] = None
     return create_engine(target, connect_args=given, pool_pre_ping=True, **options)
 
