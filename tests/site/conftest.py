@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+LOG = ROOT / ".cache" / "site-run.log"  # of the command that runs now, for who waits for it
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -55,16 +56,11 @@ class Lab:
         )
 
     def run(self, *command: str, timeout: int = 2400) -> Run:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-        )
-        return Run(done.returncode, done.stdout)
+        with LOG.open("w") as log:
+            done = subprocess.run(
+                command, cwd=ROOT, env=self.env, stdout=log, stderr=subprocess.STDOUT, timeout=timeout
+            )
+        return Run(done.returncode, LOG.read_text(errors="replace"))
 
     def playbook(self, name: str, *arguments: str) -> Run:
         return self.run("ansible-playbook", "-i", str(self.inventory), f"playbooks/{name}.yml", *arguments)
