@@ -8,12 +8,6 @@ from __future__ import annotations
 SHOWN = 5  # offenders named in one sentence
 
 
-def connection(params):
-    """How open_url reaches a server: verified, never through a proxy, and logged in where there is a user."""
-    login = {"url_username": params["user"], "url_password": params["password"], "force_basic_auth": True}
-    return {"ca_path": params["ca_path"], "use_proxy": False, **(login if params["user"] else {})}
-
-
 def listed(items):
     """Some items as text, and how many more there are."""
     items = list(items)

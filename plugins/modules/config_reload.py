@@ -25,12 +25,6 @@ options:
   ca_path:
     description: File with the certificates of the authorities that are trusted. By default those of the system.
     type: path
-  user:
-    description: Who logs in, where the server wants a login.
-    type: str
-  password:
-    description: Password of O(user).
-    type: str
   metric:
     description: Name of the metric with the time of the last successful reload, in seconds since 1970.
     type: str
@@ -72,15 +66,12 @@ from urllib.error import HTTPError
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_native
 from ansible.module_utils.urls import open_url
-from ansible_collections.mainstay.platform.plugins.module_utils import _prometheus
 
 PAUSE = 1  # seconds between two tries
 
 ARGUMENTS = {
     "url": {"type": "str", "required": True},
     "ca_path": {"type": "path"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
     "metric": {"type": "str", "required": True},
     "files": {"type": "list", "elements": "path", "required": True},
     "deadline": {"type": "float", "default": 60},
@@ -102,7 +93,7 @@ def newest(paths):
 
 
 def fetch(params, path, method="GET"):
-    answer = open_url(f"{params['url']}{path}", method=method, **_prometheus.connection(params))
+    answer = open_url(f"{params['url']}{path}", method=method, ca_path=params["ca_path"], use_proxy=False)
     return to_native(answer.read())
 
 
@@ -119,7 +110,7 @@ def read_at(params, clock=time.monotonic, sleep=time.sleep):
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, required_together=[("user", "password")])
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     try:
         seen = read_at({**params, "deadline": 0} if module.check_mode else params)

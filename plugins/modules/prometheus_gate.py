@@ -30,12 +30,6 @@ options:
   ca_path:
     description: File with the certificates of the authorities that are trusted. By default those of the system.
     type: path
-  user:
-    description: Who logs in, where the server wants a login.
-    type: str
-  password:
-    description: Password of O(user).
-    type: str
   timeout:
     description: Seconds that an answer may take.
     type: float
@@ -116,8 +110,6 @@ QUESTIONS = ("scrape_configs", "rules", "alertmanagers", "quiet", "expression")
 ARGUMENTS = {
     "url": {"type": "str", "required": True},
     "ca_path": {"type": "path"},
-    "user": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
     "timeout": {"type": "float", "default": 10},
     "scrape_configs": {"type": "list", "elements": "dict"},
     "rules": {"type": "bool", "choices": [True]},
@@ -130,7 +122,9 @@ ARGUMENTS = {
 
 def ask(params, path):
     """The decoded answer of the server's HTTP API."""
-    answer = open_url(f"{params['url']}/api/v1/{path}", timeout=params["timeout"], **_prometheus.connection(params))
+    answer = open_url(
+        f"{params['url']}/api/v1/{path}", ca_path=params["ca_path"], timeout=params["timeout"], use_proxy=False
+    )
     return json.loads(answer.read())
 
 
@@ -152,7 +146,6 @@ def main():
         argument_spec=ARGUMENTS,
         mutually_exclusive=[QUESTIONS],
         required_one_of=[QUESTIONS],
-        required_together=[("user", "password")],
         supports_check_mode=True,
     )
     try:

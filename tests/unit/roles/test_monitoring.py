@@ -74,16 +74,6 @@ def test_certificates_are_verified(rendered):
         assert ("tls_config" in job) == (job.get("scheme") == "https"), job["job_name"]
 
 
-def test_prometheus_logs_in_where_the_pages_are_closed(rendered):
-    config = yaml.safe_load((rendered / "prometheus.yml").read_text())
-    login = {"username": "operator", "password_file": "/etc/prometheus/web-password"}
-    assert {job["job_name"]: job["basic_auth"] for job in config["scrape_configs"] if "basic_auth" in job} == {
-        "prometheus": login,
-        "alertmanager": login,
-    }
-    assert [entry["basic_auth"] for entry in config["alerting"]["alertmanagers"]] == [login]
-
-
 def test_prometheus_accepts_its_configuration(rendered, tool, tmp_path):
     # The files that it names are on the host; here they are the rendered ones.
     text = (rendered / "prometheus.yml").read_text()

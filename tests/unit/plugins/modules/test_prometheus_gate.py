@@ -15,21 +15,14 @@ URL = "https://10.0.31.11:9090"
 
 
 @pytest.fixture
-def logins():
-    """How each question was logged in."""
-    return []
-
-
-@pytest.fixture
-def answered(monkeypatch, capsys, logins):
+def answered(monkeypatch, capsys):
     """Run the module with arguments against a server that gives one answer; gives its result and the URL it asked."""
 
     def run(arguments, answer):
         asked = []
 
-        def open_url(url, **options):
+        def open_url(url, **_options):
             asked.append(url)
-            logins.append((options.get("url_username"), options.get("url_password"), options.get("force_basic_auth")))
             if isinstance(answer, Exception):
                 raise answer
             return io.BytesIO(json.dumps(answer).encode() if isinstance(answer, dict) else answer)
@@ -84,9 +77,3 @@ def test_exactly_one_question_is_put(answered, arguments):
     result, asked = answered(arguments, {})
     assert result["failed"]
     assert not asked
-
-
-def test_a_question_logs_in_where_there_is_a_user(answered, logins):
-    answered({"rules": True}, {})
-    answered({"rules": True, "user": "operator", "password": "not-a-real-secret"}, {})
-    assert logins == [(None, None, None), ("operator", "not-a-real-secret", True)]
