@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Lab
+from tests.lab import Lab
 
 READABLE_BY_OTHERS = (
     "find / -xdev \\( -path /proc -o -path /sys -o -path /root/.needles \\) -prune"
