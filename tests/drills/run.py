@@ -4,7 +4,7 @@
     tests/drills/run.py [--times N] [DRILL...]      all drills without a name
 
 The client runs in a container of the application on app1 and goes through the floating address; its own log says what
-was acknowledged. After every round the cluster must be whole again by itself; at the end the client reads everything back.
+was acknowledged. After every round the cluster must be whole again by itself, and the client reads everything back.
 A drill fails when its longest gap, its failed statements or its lost rows exceed what is promised.
 """
 
