@@ -32,17 +32,13 @@ options:
     default: 3
 """
 
-    TLS = r"""
+    CONNECTION = r"""
 options:
   tls:
     description: Speak TLS to servers and Sentinels. Chain and name are always verified; the name is the address that
       is connected to.
     type: bool
     default: false
-"""
-
-    SENTINEL = r"""
-options:
   sentinel_user:
     description: ACL user of the Sentinels.
     type: str
@@ -50,4 +46,23 @@ options:
   sentinel_password:
     description: Password of O(sentinel_user). Without it no C(AUTH) is sent.
     type: str
+"""
+
+    GROUP = r"""
+options:
+  name:
+    description: Name under which the Sentinels know the master.
+    type: str
+    required: true
+  servers:
+    description: All data servers of the group, as C(address:port). The addresses must be those that the servers
+      announce.
+    type: list
+    elements: str
+    required: true
+  sentinels:
+    description: All Sentinels of the group, as C(address:port).
+    type: list
+    elements: str
+    default: []
 """

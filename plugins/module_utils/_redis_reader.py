@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.mainstay.platform.plugins.module_utils._endpoint import join_endpoint
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import sentinel_options, server_options
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisClient, RedisError
 
 
@@ -106,3 +107,10 @@ def read_sentinel(endpoint, name, options, connect=RedisClient):
             return sentinel_row(endpoint, dict(zip(words[::2], words[1::2], strict=True)), quorum)
     except RedisError as error:
         return {"sentinel": endpoint, "reachable": False, "error": str(error), "kind": error.kind}
+
+
+def read_group(params):
+    """The rows of all servers and of all Sentinels of a group."""
+    servers = [read_server(endpoint, server_options(params)) for endpoint in params["servers"]]
+    sentinels = [read_sentinel(endpoint, params["name"], sentinel_options(params)) for endpoint in params["sentinels"]]
+    return servers, sentinels

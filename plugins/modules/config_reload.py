@@ -38,13 +38,8 @@ options:
     description: Seconds that a server which starts has until it answers.
     type: float
     default: 60
-attributes:
-  check_mode:
-    description: Can run in check mode and say whether the server would be asked.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform._changer
 """
 
 EXAMPLES = r"""

@@ -54,13 +54,8 @@ options:
     type: list
     elements: path
     default: [/run/haproxy/admin.sock]
-attributes:
-  check_mode:
-    description: Can run in check mode; says what it would tell HAProxy and does not wait.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform._changer
 """
 
 EXAMPLES = r"""

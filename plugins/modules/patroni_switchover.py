@@ -77,13 +77,8 @@ options:
     description: Seconds in which the candidate must be primary. Held statements wait as long.
     type: float
     default: 20
-attributes:
-  check_mode:
-    description: Can run in check mode and say whether it would switch.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform._changer
 """
 
 EXAMPLES = r"""

@@ -84,14 +84,8 @@ options:
     choices: [apply, stopped, check]
     default: apply
 extends_documentation_fragment:
+  - mainstay.platform._changer
   - mainstay.platform._redis
-attributes:
-  check_mode:
-    description: Can run in check mode and say what would change.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
 seealso:
   - module: mainstay.platform.redis_topology
 """
@@ -138,16 +132,15 @@ monitor:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import CONNECTION, REQUIRED_TOGETHER
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import REQUIRED_TOGETHER, SERVER
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisError
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_settings import Instance
 
 
 def main():
-    spec = {key: value for key, value in CONNECTION.items() if key not in ("sentinel_user", "sentinel_password", "tls")}
     module = AnsibleModule(
         argument_spec=dict(
-            spec,
+            SERVER,
             kind={"type": "str", "choices": ["server", "sentinel"], "required": True},
             path={"type": "path", "required": True},
             settings={"type": "dict", "default": {}},

@@ -37,16 +37,9 @@ options:
     type: float
     default: 60
 extends_documentation_fragment:
+  - mainstay.platform._changer
   - mainstay.platform._redis
-  - mainstay.platform._redis.sentinel
-  - mainstay.platform._redis.tls
-attributes:
-  check_mode:
-    description: Can run in check mode and say whether it would move the role.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
+  - mainstay.platform._redis.connection
 seealso:
   - module: mainstay.platform.redis_topology
 """

@@ -25,16 +25,9 @@ options:
     type: str
     required: true
 extends_documentation_fragment:
+  - mainstay.platform._changer
   - mainstay.platform._redis
-  - mainstay.platform._redis.sentinel
-  - mainstay.platform._redis.tls
-attributes:
-  check_mode:
-    description: Can run in check mode and say what would change.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
+  - mainstay.platform._redis.connection
 seealso:
   - module: mainstay.platform.redis_topology
 """

@@ -18,21 +18,6 @@ description:
 author:
   - The mainstay.platform authors (@mainstay)
 options:
-  name:
-    description: Name under which the Sentinels know the master.
-    type: str
-    required: true
-  servers:
-    description: All data servers of the group, as C(address:port). The addresses must be those that the servers
-      announce.
-    type: list
-    elements: str
-    required: true
-  sentinels:
-    description: All Sentinels of the group, as C(address:port).
-    type: list
-    elements: str
-    default: []
   max_lag_bytes:
     description: How many bytes of the replication stream a replica may be behind.
     type: int
@@ -44,8 +29,8 @@ options:
 extends_documentation_fragment:
   - mainstay.platform._reader
   - mainstay.platform._redis
-  - mainstay.platform._redis.sentinel
-  - mainstay.platform._redis.tls
+  - mainstay.platform._redis.connection
+  - mainstay.platform._redis.group
 seealso:
   - module: mainstay.platform.redis_topology
 """
@@ -108,23 +93,15 @@ sentinels:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import (
-    CONNECTION,
-    REQUIRED_TOGETHER,
-    sentinel_options,
-    server_options,
-)
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_reader import read_sentinel, read_server
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import GROUP, REQUIRED_TOGETHER
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_reader import read_group
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_replication import judge
 
 
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            CONNECTION,
-            name={"type": "str", "required": True},
-            servers={"type": "list", "elements": "str", "required": True},
-            sentinels={"type": "list", "elements": "str", "default": []},
+            GROUP,
             max_lag_bytes={"type": "int", "default": 1048576},
             max_lag_seconds={"type": "int", "default": 10},
         ),
@@ -133,10 +110,7 @@ def main():
     )
     params = module.params
     try:
-        servers = [read_server(endpoint, server_options(params)) for endpoint in params["servers"]]
-        sentinels = [
-            read_sentinel(endpoint, params["name"], sentinel_options(params)) for endpoint in params["sentinels"]
-        ]
+        servers, sentinels = read_group(params)
     except ValueError as error:
         module.fail_json(msg=str(error))
     found = dict(judge(servers, sentinels, params), servers=servers, sentinels=sentinels)

@@ -19,21 +19,6 @@ description:
 author:
   - The mainstay.platform authors (@mainstay)
 options:
-  name:
-    description: Name under which the Sentinels know the master.
-    type: str
-    required: true
-  servers:
-    description: All data servers of the group, as C(address:port). The addresses must be those that the servers
-      announce.
-    type: list
-    elements: str
-    required: true
-  sentinels:
-    description: All Sentinels of the group, as C(address:port).
-    type: list
-    elements: str
-    default: []
   recorded:
     description:
       - Masters that configuration files of the Sentinels on the hosts name, as C(address:port).
@@ -52,8 +37,8 @@ options:
 extends_documentation_fragment:
   - mainstay.platform._reader
   - mainstay.platform._redis
-  - mainstay.platform._redis.sentinel
-  - mainstay.platform._redis.tls
+  - mainstay.platform._redis.connection
+  - mainstay.platform._redis.group
 seealso:
   - module: mainstay.platform.redis_replica_check
 """
@@ -124,20 +109,14 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._endpoint import split_endpoint
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import (
-    CONNECTION,
-    REQUIRED_TOGETHER,
-    sentinel_options,
-    server_options,
-)
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_reader import read_sentinel, read_server
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import GROUP, REQUIRED_TOGETHER
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_reader import read_group
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_topology import FRESH, UNDECIDED, decide
 
 
 def ask(params):
     """One round: everybody's answer and the verdict."""
-    servers = [read_server(endpoint, server_options(params)) for endpoint in params["servers"]]
-    sentinels = [read_sentinel(endpoint, params["name"], sentinel_options(params)) for endpoint in params["sentinels"]]
+    servers, sentinels = read_group(params)
     return dict(decide(servers, sentinels, params["recorded"]), servers=servers, sentinels=sentinels)
 
 
@@ -154,10 +133,7 @@ def ask_until(params, sleep=time.sleep, clock=time.monotonic):
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            CONNECTION,
-            name={"type": "str", "required": True},
-            servers={"type": "list", "elements": "str", "required": True},
-            sentinels={"type": "list", "elements": "str", "default": []},
+            GROUP,
             recorded={"type": "list", "elements": "str", "default": []},
             deadline={"type": "float", "default": 0},
             refuse={"type": "bool", "default": True},

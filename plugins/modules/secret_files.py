@@ -40,13 +40,8 @@ options:
         description: Content of each file, by name.
         type: dict
         required: true
-attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed when in diff mode.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform._changer
 seealso:
   - module: ansible.builtin.copy
 """

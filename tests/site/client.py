@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from conftest import Lab
+from tests.lab import Lab
 
 PACE = 0.7  # seconds between writes: under the edge's limit of 20 requests in 10 s
 

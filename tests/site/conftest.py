@@ -1,104 +1,12 @@
-"""The lab as the tests see it: playbooks run against it, commands run in its hosts, its secrets."""
+"""The lab that stands, for every test."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-
-
-@dataclass
-class Run:
-    """What a playbook run came to: exit status, output, and the recap per host."""
-
-    status: int
-    output: str
-
-    @property
-    def recap(self) -> dict[str, dict[str, int]]:
-        names = ("ok", "changed", "unreachable", "failed")
-        return {host: dict(zip(names, map(int, counts), strict=True)) for host, *counts in RECAP.findall(self.output)}
-
-    @property
-    def changed(self) -> dict[str, int]:
-        return {host: counts["changed"] for host, counts in self.recap.items() if counts["changed"]}
-
-    def tail(self, lines: int = 60) -> str:
-        return "\n".join(self.output.splitlines()[-lines:])
-
-
-class Lab:
-    """One lab (`lab` or `small`) and what can be done to it."""
-
-    def __init__(self, name: str, release: str):
-        self.name = name
-        self.inventory = ROOT / "inventories" / name
-        self.state = ROOT / ".cache" / "lab" / name
-        self.env = os.environ | {
-            "RELEASE": release,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.state / "vault-password"),
-            "ANSIBLE_NOCOLOR": "1",
-        }
-
-    def make(self, target: str) -> list[str]:
-        return ["make", "--no-print-directory", target, f"RELEASE={self.env['RELEASE']}"] + (
-            ["SMALL=1"] if self.name == "small" else []
-        )
-
-    def run(self, *command: str, timeout: int = 2400) -> Run:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-        )
-        return Run(done.returncode, done.stdout)
-
-    def playbook(self, name: str, *arguments: str) -> Run:
-        return self.run("ansible-playbook", "-i", str(self.inventory), f"playbooks/{name}.yml", *arguments)
-
-    def shell(self, host: str, command: str, check: bool = True) -> str:
-        """Run a command in a host as root, past ssh: the tests must see what the firewall hides."""
-        done = subprocess.run(
-            ["docker", "exec", f"{self.name}-{host}", "bash", "-c", command],
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
-        assert not check or done.returncode == 0, f"{host}: {command}: {done.stdout}{done.stderr}"
-        return done.stdout.strip()
-
-    def docker(self, *command: str) -> str:
-        return subprocess.run(["docker", *command], capture_output=True, text=True, check=True, timeout=180).stdout
-
-    def secrets(self) -> dict[str, str]:
-        text = self.run("ansible-vault", "view", str(self.inventory / "group_vars/all/vault.yml")).output
-        return yaml.safe_load(text)["platform_secrets"]
-
-    def address(self, host: str) -> str:
-        return re.search(rf"\b{host}: \{{ansible_host: ([0-9.]+)", (self.inventory / "hosts.yml").read_text())[1]
-
-    @property
-    def edge_address(self) -> str:
-        variables = yaml.safe_load((self.inventory / "group_vars/all/lab.yml").read_text())
-        return variables["platform_edge_address"].split("/")[0]
-
-    @property
-    def hosts(self) -> list[str]:
-        found = yaml.safe_load((self.inventory / "hosts.yml").read_text())
-        return sorted(set(re.findall(r"'?(\w+)'?: \{'ansible_host'", str(found))))
+from tests.lab import Lab
 
 
 @pytest.fixture(scope="session")

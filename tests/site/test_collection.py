@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, Lab, Run
+from tests.lab import ROOT, Lab, Run
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from conftest import Lab
+from tests.lab import Lab, cluster
 
 
 @dataclass
@@ -99,8 +99,7 @@ BREAKS = [
 
 
 def replica(lab: Lab) -> str:
-    members = json.loads(lab.shell("db1", "patronictl -c /etc/patroni/config.yml list -f json"))
-    return next(member["Member"] for member in members if member["Role"] != "Leader")
+    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
 
 
 @pytest.mark.parametrize("case", BREAKS, ids=[case.role for case in BREAKS])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import Lab
+from tests.lab import Lab
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from conftest import ROOT, Lab
+from tests.lab import ROOT, Lab
 
 KILL_AT = "Build the PostgreSQL cluster"
 BUILD_LOG = ROOT / ".cache" / "site-build.log"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from client import Client, Writer
 
-from conftest import Lab
+from tests.lab import Lab, primary, redis_master
 
 
 def test_an_entry_is_written_and_read_back_from_a_replica(lab: Lab):
@@ -16,26 +15,6 @@ def test_an_entry_is_written_and_read_back_from_a_replica(lab: Lab):
     found = client.settled_within(entry, 30)
     assert found["memo"] == "drill"
     assert found["read_from"]["replica"] is (lab.name != "small")
-
-
-def primary(lab: Lab) -> str:
-    host = next(host for host in lab.hosts if host.startswith("db") and running(lab, host))
-    members = json.loads(lab.shell(host, "patronictl -c /etc/patroni/config.yml list -f json"))
-    return next(member["Member"] for member in members if member["Role"] == "Leader")
-
-
-def running(lab: Lab, host: str) -> bool:
-    return lab.docker("inspect", "--format", "{{.State.Running}}", f"{lab.name}-{host}").strip() == "true"
-
-
-def redis_master(lab: Lab) -> str:
-    """The host that a living Sentinel names to the application."""
-    host = next(host for host in lab.hosts if host.startswith("cache") and running(lab, host))
-    ask = f"redis-cli --tls --cacert /etc/mainstay/tls/ca.crt -h {lab.address(host)} -p 26379 --user app"
-    secret = f"REDISCLI_AUTH={lab.secrets()['redis_app']}"
-    name = "sentinel get-master-addr-by-name apg-redis-master"
-    answer = lab.docker("exec", "-e", secret, f"{lab.name}-{host}", "bash", "-c", f"{ask} {name}")
-    return next(host for host in lab.hosts if lab.address(host) == answer.split()[0])
 
 
 def back_and_quiet(lab: Lab, host: str) -> None:

@@ -1,37 +1,97 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.modules import services
 
-SHOWN = {
+# Older than every file that a test writes.
+LONG_AGO = {
+    "LoadState": "loaded",
     "UnitFileState": "enabled",
     "ActiveState": "active",
-    "ActiveEnterTimestamp": "Sat 2026-11-21 10:00:00.500000 UTC",
+    "InactiveExitTimestamp": "Wed 2020-01-01 00:00:00.000000 UTC",
 }
-START = 1795255200.5
 
 
-@pytest.mark.parametrize(
-    ("shown", "written", "actions"),
-    [
-        ({}, START - 1, []),
-        ({}, START + 1, ["restart"]),
-        ({"ActiveState": "inactive"}, START + 1, ["start"]),
-        ({"ActiveState": "failed", "UnitFileState": "disabled"}, 0, ["enable", "start"]),
-        ({"NeedDaemonReload": "yes"}, 0, ["daemon-reload"]),
-        ({"UnitFileState": "static"}, 0, []),
-    ],
-)
-def test_a_service_gets_what_it_needs(shown, written, actions):
-    assert services.needed({**SHOWN, **shown}, written) == actions
-
-
-def test_the_answer_of_systemctl_is_read():
-    assert services.parse_show("ActiveState=active\nId=a=b\n") == {"ActiveState": "active", "Id": "a=b"}
-    assert services.started_at(SHOWN["ActiveEnterTimestamp"]) == START
-    assert services.started_at("") == 0
-
-
-def test_missing_files_count_for_nothing(tmp_path):
+def test_a_file_counts_from_when_it_came_whatever_its_date(tmp_path):
+    old = tmp_path / "old"
+    old.write_text("")
+    os.utime(old, (1, 1))
+    assert services.newest([tmp_path / "none", old]) == old.stat().st_ctime
     assert services.newest([tmp_path / "none"]) == 0
+
+
+@pytest.fixture
+def systemctl(monkeypatch):
+    """What the module calls, with systemctl answering `shown` and every other command `codes` one after the other."""
+    seen = SimpleNamespace(calls=[], shown=LONG_AGO, codes=[])
+
+    def run(_module, command):
+        if command[1] == "show":
+            return 0, "\n".join(f"{key}={value}" for key, value in seen.shown.items()), ""
+        seen.calls.append(" ".join(command))
+        return seen.codes.pop(0) if seen.codes else 0, "", "it says why"
+
+    monkeypatch.setattr(AnsibleModule, "run_command", run)
+    monkeypatch.setattr(services.time, "sleep", lambda _seconds: None)
+    return seen
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A file that is younger than every start above."""
+    path = tmp_path / "settings"
+    path.write_text("")
+    return str(path)
+
+
+def test_reading_and_acting_are_one_call(run_module, systemctl, written):
+    found = run_module("services", services=[{"name": "a.service", "files": [written], "no_block": True}])
+    assert systemctl.calls == ["systemctl --no-block restart a.service"]
+    assert found["changed"] and found["actions"] == {"a.service": ["restart"]}
+    assert found["evidence"] == "a.service: restart"
+
+
+@pytest.mark.parametrize(("only", "changed"), [({"mode": "check"}, False), ({"_ansible_check_mode": True}, True)])
+@pytest.mark.parametrize("loaded", ["loaded", "not-found"])
+def test_a_question_changes_nothing(run_module, systemctl, written, only, changed, loaded):
+    systemctl.shown = {**LONG_AGO, "LoadState": loaded}
+    found = run_module("services", services=[{"name": "a.service", "files": [written]}], **only)
+    assert systemctl.calls == []
+    assert found["changed"] is changed and found["actions"] == {"a.service": ["restart"]}
+
+
+def test_a_unit_that_is_not_there(run_module, systemctl):
+    systemctl.shown = {"LoadState": "not-found"}
+    assert "install its package" in run_module("services", services=[{"name": "a.service"}])["msg"]
+    found = run_module("services", services=[{"name": "a.service", "state": "stopped"}])
+    assert not found["changed"] and found["evidence"] == "a.service: as written, now and at boot"
+
+
+def test_a_restart_waits_until_the_reload_is_taken_in(run_module, systemctl, written):
+    systemctl.codes = [0, 1, 1, 0]
+    run_module(
+        "services",
+        services=[
+            {"name": "a.service", "files": [written], "refresh": ["reload", "restart"], "reloaded": ["ask", "it"]}
+        ],
+    )
+    assert systemctl.calls == ["systemctl reload a.service", *["ask it"] * 3, "systemctl restart a.service"]
+
+
+def test_no_restart_follows_a_reload_that_is_not_taken_in(run_module, systemctl, written):
+    systemctl.codes = [0, 1]
+    service = {"name": "a.service", "files": [written], "refresh": ["reload", "restart"], "reloaded": ["ask", "it"]}
+    found = run_module("services", services=[service], deadline=0)
+    assert "'ask it' still fails" in found["msg"]
+    assert systemctl.calls[-1] == "ask it"
+
+
+def test_a_failure_says_where_to_look(run_module, systemctl, written):
+    systemctl.codes = [1]
+    found = run_module("services", services=[{"name": "a.service", "files": [written]}])
+    assert "'systemctl restart' failed (it says why)" in found["msg"] and "journalctl -u a.service" in found["msg"]

@@ -1,0 +1,54 @@
+# Copyright (c) 2026 the mainstay.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Decides what a unit of systemd needs, from what systemctl shows. Pure; private to this collection."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "InactiveExitTimestamp",
+    "StateChangeTimestamp",
+    "ReloadResult",
+)
+AT_BOOT = ("enabled", "static", "generated", "alias", "indirect")
+
+
+def parse_show(text):
+    """The answer of systemctl show as a dict."""
+    return dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+
+
+def moment(text):
+    """Seconds since the epoch of "Sat 2026-11-21 10:00:00.123456 UTC"; 0 when there was no such moment."""
+    if not text or text == "n/a":
+        return 0.0
+    return datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=timezone.utc).timestamp()
+
+
+def read_at(shown, refresh):
+    """When the service read its files at the latest. While it runs its state changes by reloads only."""
+    reloaded = "restart" not in refresh and shown.get("ReloadResult") == "success"
+    return moment(shown.get("StateChangeTimestamp" if reloaded else "InactiveExitTimestamp"))
+
+
+def needed(shown, service, written):
+    """What a service needs, in order. `written` is when the newest of its files was."""
+    active, at_boot = shown.get("ActiveState"), shown.get("UnitFileState")
+    actions = ["daemon-reload"] if shown.get("NeedDaemonReload") == "yes" else []
+    if service["state"] == "stopped":
+        actions += ["disable"] if at_boot == "enabled" else []
+        return actions + (["stop"] if active in ("active", "reloading", "activating") else [])
+    actions += [] if at_boot in AT_BOOT else ["enable"]
+    stale = written > read_at(shown, service["refresh"])
+    if active in ("active", "reloading"):
+        return actions + (service["refresh"] if stale else [])
+    # One that is still starting has read what was there when it began.
+    again = active == "activating" and stale and "restart" in service["refresh"]
+    return actions + (["restart"] if again else ["start"])

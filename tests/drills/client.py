@@ -1,0 +1,114 @@
+"""A client of the database: writes through the edge at a steady pace and says, line by line, what was acknowledged.
+
+Runs where the application runs, in a container of it, with its driver, its secret and its network:
+    python3 -c "$(cat client.py)" write RATE   writes until its input ends; per attempt: TIME ok|failed ID [REASON]
+    python3 -c "$(cat client.py)" lost < IDS   prints those of the ids that the database does not have
+    python3 -c "$(cat client.py)" connect N    N sessions at once; one line each: seconds until its first write
+    python3 -c "$(cat client.py)" drop         removes the table
+A session lives for SESSION_SECONDS, as those of a pool do. A statement that failed is never sent again: it counts.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import psycopg
+
+SESSIONS = 4
+SESSION_SECONDS = 30
+PAUSE = 0.05  # seconds until a session that failed is opened again
+TABLE = "create table if not exists drill_entries (id uuid primary key, at timestamptz not null default now())"
+INSERT = "insert into drill_entries (id) values (%s)"
+
+
+def connect(timeout: int = 3) -> psycopg.Connection:
+    url = Path(os.environ["DATABASE_URL_FILE"]).read_text().strip()
+    options = {"connect_timeout": timeout, "tcp_user_timeout": 5000, "prepare_threshold": None, "autocommit": True}
+    return psycopg.connect(url, **options)
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+def session(rate: float, stopped: threading.Event) -> None:
+    """One session after the other, each with its share of the pace; late writes follow at once, none is skipped."""
+    connection, opened, due = None, 0.0, time.monotonic()
+    while not stopped.is_set():
+        due = max(due + 1 / rate, time.monotonic() - 1)
+        time.sleep(max(0.0, due - time.monotonic()))
+        key = str(uuid.uuid4())
+        try:
+            if connection is None or time.monotonic() - opened > SESSION_SECONDS:
+                if connection is not None:
+                    connection.close()
+                connection, opened = connect(), time.monotonic()
+            connection.execute(INSERT, (key,))
+            say(f"{time.time():.4f}", "ok", key)
+        except psycopg.Error as error:
+            say(f"{time.time():.4f}", "failed", key, " ".join(str(error).split())[:160])
+            if connection is not None:
+                connection.close()
+            connection = None
+            time.sleep(PAUSE)
+
+
+def write(rate: float) -> None:
+    with connect() as connection:
+        connection.execute(TABLE)
+    stopped = threading.Event()
+    threads = [threading.Thread(target=session, args=(rate / SESSIONS, stopped)) for _ in range(SESSIONS)]
+    for thread in threads:
+        thread.start()
+    while select.select([sys.stdin], [], [], 1)[0] == [] or sys.stdin.readline():
+        pass
+    stopped.set()
+    for thread in threads:
+        thread.join()
+
+
+def lost() -> None:
+    wanted = sys.stdin.read().split()
+    with connect() as connection:
+        found = {
+            str(row[0]) for row in connection.execute("select id from drill_entries where id = any(%s)", (wanted,))
+        }
+    for key in wanted:
+        if key not in found:
+            say(key)
+
+
+def storm(sessions: int) -> None:
+    """As after a failover: everybody connects at once, and again until it works."""
+    began = time.monotonic()
+
+    def one() -> None:
+        while True:
+            try:
+                with connect() as connection:
+                    connection.execute(INSERT, (str(uuid.uuid4()),))
+                    return say(f"{time.monotonic() - began:.3f}")
+            except psycopg.Error:
+                time.sleep(PAUSE)
+
+    threads = [threading.Thread(target=one) for _ in range(sessions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def drop() -> None:
+    with connect() as connection:
+        connection.execute("drop table if exists drill_entries")
+
+
+if __name__ == "__main__":
+    job, *rest = sys.argv[1:]
+    {"write": write, "lost": lost, "connect": storm, "drop": drop}[job](*map(float if job == "write" else int, rest))
