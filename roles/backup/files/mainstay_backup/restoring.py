@@ -44,6 +44,8 @@ def plan(settings, target, timeline=None):
         session = None
     try:
         found = known(settings, session)
+        if timeline:
+            found.xid_status = None  # the live cluster knows only its own line
         made = choose(target, found, time.time(), timeline)
     finally:
         if session:
