@@ -14,6 +14,7 @@ from repository import ROOT, load
 FILES = ROOT / "roles" / "backup" / "files"
 sys.path.insert(0, str(FILES))
 
+import mainstay_backup.repository  # noqa: E402
 from mainstay_backup import cli, common, database, dumps, listing, metrics, storage, targets  # noqa: E402
 from mainstay_backup.common import Problem  # noqa: E402
 
@@ -148,3 +149,28 @@ def test_every_command_has_its_function():
 def test_the_role_installs_every_module():
     listed = load(ROOT / "roles" / "backup" / "vars" / "main.yml")["__backup_modules"]
     assert sorted(listed) == sorted(path.stem for path in (FILES / "mainstay_backup").glob("*.py"))
+
+
+def stanza(code, message):
+    return {
+        "status": {"code": code, "message": "other"},
+        "repo": [{"key": 1, "status": {"code": code, "message": message}}],
+    }
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["[CryptoError] unable to flush", "[FormatError] unable to load info file 'x': outside of section: \x8c\x04"],
+)
+def test_a_wrong_key_is_called_that(message):
+    text = mainstay_backup.repository.refusal(stanza(99, message), "/r")
+    assert "repository /r: found it not readable with this encryption key" in text
+    assert text.isprintable()
+
+
+def test_other_troubles_are_quoted_and_an_empty_repository_is_none():
+    assert "found [FileMissingError] gone" in mainstay_backup.repository.refusal(
+        stanza(99, "[FileMissingError] gone"), "/r"
+    )
+    assert mainstay_backup.repository.refusal(stanza(2, "no valid backups"), "/r") is None
+    assert mainstay_backup.repository.parse('[{"a": "\x04"}]') == [{"a": "\x04"}]

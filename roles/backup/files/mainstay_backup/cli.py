@@ -151,7 +151,7 @@ def main(words):
     os.umask(0o077)
     try:
         status = globals()[f"do_{given.command.replace('-', '_')}"](load_settings(), given)
-    except (Problem, OSError, subprocess.SubprocessError) as error:
+    except (Problem, OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"mainstay-backup: {error}", file=sys.stderr)
         return 1
     return status or 0

@@ -24,22 +24,35 @@ def repo_option(settings):
     return f"--repo={settings.repository_key}"
 
 
+def parse(text):
+    """pgBackRest's JSON; what a wrong key makes of a file is quoted in it as it is."""
+    return json.loads(text, strict=False)
+
+
+def refusal(stanza, where):
+    """Why a repository cannot be used, or None. An empty one can."""
+    status = stanza["status"]
+    if status["code"] in (0, EMPTY, *MISSING):
+        return None
+    texts = [item["status"].get("message", "") for item in stanza.get("repo", []) if item["status"]["code"]]
+    text = " ".join("".join(char if char.isprintable() else " " for char in "; ".join(texts)).split())
+    text = text or status.get("message", "")
+    # Another key gives no text, or one that is no text.
+    if "CryptoError" in text or ("FormatError" in text and "info file" in text):
+        return (
+            f"repository {where}: found it not readable with this encryption key ({text[:120]}); expected the key that "
+            "it was made with; put the former secret backup_cipher back into the vault and run the backup role"
+        )
+    return f"repository {where}: found {text[:400]}; expected it to answer; read the logs below /var/log/pgbackrest"
+
+
 def info(settings):
     """What pgBackRest says of the cluster. A repository that cannot be read is a problem, an empty one is not."""
-    found = json.loads(pgbackrest(settings, repo_option(settings), "--output=json", "info"))
+    found = parse(pgbackrest(settings, repo_option(settings), "--output=json", "info"))
     stanza = found[0] if found else {"status": {"code": 1, "message": "missing stanza path"}}
-    status = stanza["status"]
-    texts = [status.get("message", "")]
-    texts += [item["status"].get("message", "") for item in stanza.get("repo", []) if item["status"]["code"]]
-    if status["code"] not in (0, EMPTY, *MISSING):
-        text = "; ".join(dict.fromkeys(filter(None, texts)))
-        if "CryptoError" in text or "cipher" in text:
-            raise Problem(
-                f"repository {settings.backup_dir}/pgbackrest: found it not readable with this encryption key "
-                f"({' '.join(text.split())[:300]}); expected the key it was made with; "
-                "put the secret backup_cipher back into the vault and run the backup role"
-            )
-        raise Problem(f"repository {settings.backup_dir}/pgbackrest: found {text}; expected it to answer; read its log")
+    reason = refusal(stanza, f"{settings.backup_dir}/pgbackrest")
+    if reason:
+        raise Problem(reason)
     return stanza
 
 
@@ -67,7 +80,7 @@ def archive(settings, stanza):
     if not known:
         return []
     path = f"archive/{settings.stanza}/{known[-1]['id']}"
-    listed = json.loads(pgbackrest(settings, repo_option(settings), "--output=json", "--recurse", "repo-ls", path))
+    listed = parse(pgbackrest(settings, repo_option(settings), "--output=json", "--recurse", "repo-ls", path))
     names = ((name.rsplit("/", 1)[-1], entry) for name, entry in listed.items() if entry["type"] == "file")
     return sorted((name[:24], entry["time"]) for name, entry in names if "-" in name and ".partial" not in name)
 
@@ -139,7 +152,7 @@ def take(settings, kind):
 
 def take_offsite(settings, kind):
     back_up(settings, settings.offsite_key, kind)
-    found = json.loads(pgbackrest(settings, f"--repo={settings.offsite_key}", "--output=json", "info"))
+    found = parse(pgbackrest(settings, f"--repo={settings.offsite_key}", "--output=json", "info"))
     return backups(found[0])[-1]["stored_bytes"]
 
 
