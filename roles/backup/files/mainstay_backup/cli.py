@@ -101,9 +101,10 @@ def do_plan(settings, given):
 
 def do_restore_db(settings, given):
     made, aside = dumps.restore(settings, given.database, given.source, given.to, given.replace)
-    print(
-        f"database {made} is there" + (f"; the former one is {aside}: drop it when it is not needed" if aside else "")
-    )
+    print(f"database {made} is there")
+    if aside:
+        print(f"the former one is {aside}: drop it when it is not needed")
+        print("now run playbooks/data.yml, which gives it its extensions and grants again")
 
 
 def do_drill(settings, given):

@@ -62,8 +62,9 @@ def kept(settings, instance):
     return state
 
 
-def stage(result, name):
+def stage(settings, result, name):
     result["stage"] = name
+    record(settings, {key: value for key, value in result.items() if key != "wanted"})
     note(f"{name} ...")
 
 
@@ -76,16 +77,16 @@ def restore_copy(settings, instance, result):
         raise Problem("repository: found no backup; expected one; take one with mainstay-backup take full")
     backup = known[-1]
     room(settings, backup)
-    stage(result, "marker")
+    stage(settings, result, "marker")
     found = marker.take(settings)
     point = repository.add_point(settings, f"drill_{stamp()}", "behind the marker of a restore drill")
-    stage(result, "wait for the marker's WAL in the repository")
+    stage(settings, result, "wait for the marker's WAL in the repository")
     rpo = wait_for_wal(settings, point)
-    stage(result, f"restore of {backup['label']}")
+    stage(settings, result, f"restore of {backup['label']}")
     started = time.time()
     instance.restore(backup["label"], found["lsn"])
     restored = time.time()
-    stage(result, f"replay to {found['lsn']}")
+    stage(settings, result, f"replay to {found['lsn']}")
     instance.start(settings.drill.deadline)
     result.update(
         backup=backup["label"],
@@ -114,11 +115,9 @@ def wait_for_wal(settings, point):
     """Seconds until the marker's WAL was in the repository: nobody hurries it, so this is what a disaster costs."""
     deadline = time.monotonic() + settings.objectives.rpo
     while True:
-        arrived = [
-            when for name, when in repository.archive(settings, repository.info(settings)) if name >= point["segment"]
-        ]
-        if arrived:
-            return round(max(0.0, min(arrived) - point["time"]), 1)
+        arrived = repository.arrivals(settings, repository.info(settings), point["segment"][:16])
+        if point["segment"] in arrived:
+            return round(max(0.0, arrived[point["segment"]] - point["time"]), 1)
         if time.monotonic() > deadline:
             raise Problem(
                 f"WAL {point['segment']}: found it not in the repository after {settings.objectives.rpo} s; expected "
@@ -130,18 +129,18 @@ def wait_for_wal(settings, point):
 def examine(settings, instance, result):
     """Every row against the marker, every tuple and index by amcheck, every page by its checksum."""
     if not (instance.data / "postmaster.pid").exists():
-        stage(result, "start of the copy")
+        stage(settings, result, "start of the copy")
         instance.start(settings.drill.deadline)
-    stage(result, "comparison of every table")
+    stage(settings, result, "comparison of every table")
     wanted = result.pop("wanted")
     expected = {name: {key: value for key, value in tables.items()} for name, tables in wanted.items()}
     found = copy_figures(instance, expected)
     result["problems"] += marker.compare(expected, found)
     tables = [table for tables in expected.values() for table in tables.values()]
     result["tables"], result["rows"] = len(tables), sum(table["rows"] for table in tables)
-    stage(result, "amcheck of every table and index")
+    stage(settings, result, "amcheck of every table and index")
     result["problems"] += amcheck(settings, instance)
-    stage(result, "checksum of every page")
+    stage(settings, result, "checksum of every page")
     instance.stop()
     pages, problems = page_checksums(instance)
     result["pages"] = pages

@@ -47,9 +47,9 @@ def database_rows(settings, found):
         for item in stanza.get("backup", [])
         if item.get("error")
     ]
-    archived = repository.archive(settings, stanza)
-    if backups and archived:
-        found["restorable"] = {"from": backups[0]["stop"], "to": max(when for _name, when in archived)}
+    until = repository.archived_until(settings, stanza)
+    if backups and until:
+        found["restorable"] = {"from": backups[0]["stop"], "to": until}
     else:
         found["checks"].append("repository: found no backup with WAL; expected one; run mainstay-backup take full")
     found["backups"] = [

@@ -40,8 +40,8 @@ def refusal(stanza, where):
     # Another key gives no text, or one that is no text.
     if "CryptoError" in text or ("FormatError" in text and "info file" in text):
         return (
-            f"repository {where}: found it not readable with this encryption key ({text[:120]}); expected the key that "
-            "it was made with; put the former secret backup_cipher back into the vault and run the backup role"
+            f"repository {where}: found it not readable with this encryption key ({text[:120]}); expected the key "
+            "that it was made with; put the former secret backup_cipher back into the vault and run the backup role"
         )
     return f"repository {where}: found {text[:400]}; expected it to answer; read the logs below /var/log/pgbackrest"
 
@@ -74,15 +74,24 @@ def backups(stanza):
     ]
 
 
-def archive(settings, stanza):
-    """When which WAL arrived: [(name of the segment, time)] of the newest database, oldest first."""
-    known = stanza.get("archive") or []
-    if not known:
-        return []
-    path = f"archive/{settings.stanza}/{known[-1]['id']}"
-    listed = parse(pgbackrest(settings, repo_option(settings), "--output=json", "--recurse", "repo-ls", path))
-    names = ((name.rsplit("/", 1)[-1], entry) for name, entry in listed.items() if entry["type"] == "file")
-    return sorted((name[:24], entry["time"]) for name, entry in names if "-" in name and ".partial" not in name)
+def listed(settings, path):
+    return parse(pgbackrest(settings, repo_option(settings), "--output=json", "repo-ls", path))
+
+
+def arrivals(settings, stanza, folder):
+    """When each segment of a folder arrived: {name: time}. A folder holds 256 of them, named by their first 16 digits."""
+    path = f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}/{folder}"
+    names = ((name, entry) for name, entry in listed(settings, path).items() if entry["type"] == "file")
+    return {name[:24]: entry["time"] for name, entry in names if "-" in name and ".partial" not in name}
+
+
+def archived_until(settings, stanza):
+    """When the newest WAL arrived; 0 when there is none."""
+    if not stanza.get("archive"):
+        return 0
+    folders = listed(settings, f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}")
+    newest = sorted(name for name, entry in folders.items() if entry["type"] == "path" and len(name) == 16)[-2:]
+    return max((when for name in newest for when in arrivals(settings, stanza, name).values()), default=0)
 
 
 # Restore points: PostgreSQL keeps them in the WAL only, where nobody can list them.

@@ -26,11 +26,10 @@ def transaction_status(session):
 def known(settings, session):
     """Everything that a choice depends on."""
     stanza = repository.info(settings)
-    archived = repository.archive(settings, stanza)
     return SimpleNamespace(
         backups=repository.backups(stanza),
         points=repository.points(settings),
-        wal_until=max((when for _name, when in archived), default=0),
+        wal_until=repository.archived_until(settings, stanza),
         live=session is not None,
         xid_status=transaction_status(session) if session else None,
     )
