@@ -79,7 +79,7 @@ def listed(settings, path):
 
 
 def arrivals(settings, stanza, folder):
-    """When each segment of a folder arrived: {name: time}. A folder holds 256 of them, named by their first 16 digits."""
+    """When each segment of a folder arrived: {name: time}. The first 16 digits of its 256 segments are its name."""
     path = f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}/{folder}"
     names = ((name, entry) for name, entry in listed(settings, path).items() if entry["type"] == "file")
     return {name[:24]: entry["time"] for name, entry in names if "-" in name and ".partial" not in name}
