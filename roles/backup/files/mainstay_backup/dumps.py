@@ -1,0 +1,167 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Logical dumps of single databases, and a database made from one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from .common import Problem, lock, note, scratch, stamp
+from .database import cluster_conninfo, identifier, literal, primary
+from .jobs import PATTERNS, READERS
+from .storage import decrypting, expire, newest, pipe, read_back, store
+
+SUFFIX = ".dump.enc"
+# What pg_dump makes may depend on settings of the role; what it needs is time.
+PATIENT = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"}
+
+
+def folder(settings, name):
+    return Path(settings.backup_dir) / "dumps" / name
+
+
+def databases(session):
+    return session.ask("select datname from pg_database where datallowconn and not datistemplate order by 1")
+
+
+def dump(settings, wanted):
+    """Dump one database, or `all`; gives [(path, bytes)]."""
+    with primary(settings) as session:
+        there = databases(session)
+    names = [name for name in there if name != "postgres"] if wanted == "all" else [wanted]
+    unknown = sorted(set(names) - set(there))
+    if unknown:
+        raise Problem(f"database {unknown[0]}: found none of that name; expected one of {', '.join(there)}")
+    return [(path, size) for path, size in (dump_one(settings, name) for name in names)]
+
+
+def dump_one(settings, name):
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise Problem(f"database {name!r}: found a name that no file can have; expected letters, digits, '_', '.', '-'")
+    target = folder(settings, name) / f"{name}-{stamp()}{SUFFIX}"
+    where = cluster_conninfo(settings, settings.postgres.dump_role, name, wanted="primary")
+    size = store(settings, ["pg_dump", "--format=custom", "--no-password", "--dbname", where], target, env=PATIENT)
+    with scratch(settings) as work:
+        read_back(settings, target, READERS["dumps"], work)
+    expire(folder(settings, name), settings.keep_days)
+    return target, size
+
+
+def find(settings, name, given):
+    """The dump that a word means: latest, a file's name, or its time as 20231201_120000."""
+    base = folder(settings, name)
+    if given == "latest":
+        path = newest(base, PATTERNS["dumps"])
+    else:
+        path = next(
+            (item for item in base.glob(PATTERNS["dumps"]) if given in (item.name, item.name[: -len(SUFFIX)])), None
+        )
+        path = path or next(iter(base.glob(f"*-{given}{SUFFIX}")), None)
+    if path is None:
+        there = ", ".join(sorted(item.name for item in base.glob(PATTERNS["dumps"]))[-5:]) or "there is none"
+        raise Problem(f"dump {given} of {name}: found no such file; expected one of: {there}")
+    return path
+
+
+def restore(settings, name, given, to, replace):
+    """Make a database from a dump. In place of the live one only when its name was typed again."""
+    path = find(settings, name, given)
+    if replace and replace != name:
+        raise Problem(f"--replace: found {replace}; expected {name}, the name of the database that is replaced")
+    if replace and to:
+        raise Problem("--to and --replace: found both; expected one of them")
+    moment = stamp()
+    target = to or f"{name}_{moment}"
+    with lock("restore-db"), scratch(settings) as work:
+        read_back(settings, path, READERS["dumps"], work)
+        with primary(settings, role=settings.postgres.restore_role) as session:
+            create(session, name, target)
+            try:
+                left_out = fill(settings, path, target, work)
+            except BaseException:
+                session.ask(f"drop database {identifier(target)}")
+                raise
+            for text in left_out:
+                note(f"left out, because only a superuser can make it: {text}")
+            if replace:
+                return swap(session, name, target, f"{name}_before_{moment}")
+    return target, None
+
+
+def create(session, name, target):
+    """A database with the owner of the one that was dumped."""
+    if session.value(f"select 1 from pg_database where datname = {literal(target)}"):
+        raise Problem(f"database {target}: found it there already; expected a new name; drop it, or choose --to")
+    owner = session.value(f"select pg_get_userbyid(datdba) from pg_database where datname = {literal(name)}")
+    session.ask(
+        f"create database {identifier(target)} template template0" + (f" owner {identifier(owner)}" if owner else "")
+    )
+
+
+def untrusted(listed, trusted):
+    """Lines of a dump's table of contents that only a superuser could restore: extensions that are not trusted."""
+    kept, left_out = [], []
+    for line in listed.splitlines():
+        entry = re.match(r"\d+; \d+ \d+ (?:EXTENSION - (\S+)|COMMENT - EXTENSION (\S+))", line)
+        name = entry and (entry.group(1) or entry.group(2)).strip('"')
+        # A comment on any extension belongs to its owner, who is the superuser.
+        if name and (name not in trusted or entry.group(2)):
+            if entry.group(1):
+                left_out.append(f"extension {name}")
+        else:
+            kept.append(line)
+    return "\n".join(kept) + "\n", left_out
+
+
+def fill(settings, path, target, work):
+    """Restore everything in one transaction: a failure leaves nothing."""
+    where = cluster_conninfo(settings, settings.postgres.restore_role, target, wanted="primary")
+    with primary(settings) as session:
+        trusted = set(session.ask("select distinct name from pg_available_extension_versions where trusted"))
+    plain = work / "dump"
+    with plain.open("wb") as out:
+        subprocess.run(decrypting(settings, path), stdout=out, check=True)
+    listed = subprocess.run(["pg_restore", "--list", str(plain)], capture_output=True, text=True, check=True).stdout
+    text, left_out = untrusted(listed, trusted)
+    contents = work / "contents"
+    contents.write_text(text, encoding="utf-8")
+    words = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-password", f"--use-list={contents}"]
+    pipe(["cat", str(plain)], [*words, "--dbname", where], stdout=subprocess.DEVNULL, second_env=PATIENT)
+    return left_out
+
+
+def swap(session, live, fresh, aside):
+    """Put the fresh database in place of the live one, which stays under another name."""
+    session.ask(f"alter database {identifier(live)} allow_connections false")
+    try:
+        session.ask(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            f"where datname = {literal(live)} and pid <> pg_backend_pid()"
+        )
+        rename(session, live, aside)
+        try:
+            session.ask(f"alter database {identifier(fresh)} rename to {identifier(live)}")
+        except Problem:
+            rename(session, aside, live)
+            raise
+    except BaseException:
+        session.ask(f"alter database {identifier(live)} allow_connections true")
+        raise
+    session.ask(f"alter database {identifier(aside)} allow_connections true")
+    return live, aside
+
+
+def rename(session, old, new):
+    """Sessions that were told to end may take a moment."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            session.ask(f"alter database {identifier(old)} rename to {identifier(new)}")
+            return
+        except Problem:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

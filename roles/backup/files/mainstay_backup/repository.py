@@ -1,0 +1,183 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The repository of pgBackRest: what is in it, and taking more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from . import database, metrics
+from .common import Problem, as_postgres, lock, note, read_json, run, stamp, write_whole
+
+MISSING = (1, 3)  # pgBackRest's status of a stanza that was never made
+EMPTY = 2
+
+
+def pgbackrest(settings, *words, config=None):
+    base = ["pgbackrest", f"--config={config or settings.repository_config}", f"--stanza={settings.stanza}"]
+    return run(as_postgres([*base, *words]), cwd="/")
+
+
+def repo_option(settings):
+    return f"--repo={settings.repository_key}"
+
+
+def parse(text):
+    """pgBackRest's JSON; what a wrong key makes of a file is quoted in it as it is."""
+    return json.loads(text, strict=False)
+
+
+def refusal(stanza, where):
+    """Why a repository cannot be used, or None. An empty one can."""
+    status = stanza["status"]
+    if status["code"] in (0, EMPTY, *MISSING):
+        return None
+    texts = [item["status"].get("message", "") for item in stanza.get("repo", []) if item["status"]["code"]]
+    text = " ".join("".join(char if char.isprintable() else " " for char in "; ".join(texts)).split())
+    text = text or status.get("message", "")
+    # Another key gives no text, or one that is no text.
+    if "CryptoError" in text or ("FormatError" in text and "info file" in text):
+        return (
+            f"repository {where}: found it not readable with this encryption key ({text[:120]}); expected the key "
+            "that it was made with; put the former secret backup_cipher back into the vault and run the backup role"
+        )
+    return f"repository {where}: found {text[:400]}; expected it to answer; read the logs below /var/log/pgbackrest"
+
+
+def info(settings):
+    """What pgBackRest says of the cluster. A repository that cannot be read is a problem, an empty one is not."""
+    found = parse(pgbackrest(settings, repo_option(settings), "--output=json", "info"))
+    stanza = found[0] if found else {"status": {"code": 1, "message": "missing stanza path"}}
+    reason = refusal(stanza, f"{settings.backup_dir}/pgbackrest")
+    if reason:
+        raise Problem(reason)
+    return stanza
+
+
+def backups(stanza):
+    """Backups that can be restored, oldest first, with what choosing between them needs."""
+    return [
+        {
+            "label": item["label"],
+            "type": item["type"],
+            "start": item["timestamp"]["start"],
+            "stop": item["timestamp"]["stop"],
+            "lsn": item["lsn"]["stop"],
+            "timeline": int(item["archive"]["start"][:8], 16),
+            "stored_bytes": item["info"]["repository"].get("delta", 0),
+            "database_bytes": item["info"]["size"],
+        }
+        for item in stanza.get("backup", [])
+        if not item.get("error")
+    ]
+
+
+def listed(settings, path):
+    return parse(pgbackrest(settings, repo_option(settings), "--output=json", "repo-ls", path))
+
+
+def arrivals(settings, stanza, folder):
+    """When each segment of a folder arrived: {name: time}. The first 16 digits of its 256 segments are its name."""
+    path = f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}/{folder}"
+    names = ((name, entry) for name, entry in listed(settings, path).items() if entry["type"] == "file")
+    return {name[:24]: entry["time"] for name, entry in names if "-" in name and ".partial" not in name}
+
+
+def archived_until(settings, stanza):
+    """When the newest WAL arrived; 0 when there is none."""
+    if not stanza.get("archive"):
+        return 0
+    folders = listed(settings, f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}")
+    newest = sorted(name for name, entry in folders.items() if entry["type"] == "path" and len(name) == 16)[-2:]
+    return max((when for name in newest for when in arrivals(settings, stanza, name).values()), default=0)
+
+
+# Restore points: PostgreSQL keeps them in the WAL only, where nobody can list them.
+
+
+def points_file(settings):
+    return Path(settings.backup_dir) / "points.json"
+
+
+def points(settings):
+    return read_json(points_file(settings), [])
+
+
+def add_point(settings, name, reason):
+    """Make a restore point on the primary and remember where it is.
+
+    The transaction beside it makes the cluster stop at this time, too: PostgreSQL looks at commits only.
+    """
+    if any(point["name"] == name for point in points(settings)):
+        raise Problem(f"restore point {name}: found it taken; expected a new name; choose another one")
+    with database.primary(settings) as session:
+        session.ask("select pg_current_xact_id()")
+        lsn = session.value(f"select pg_create_restore_point({database.literal(name)})")
+        point = {
+            "name": name,
+            "time": time.time(),
+            "lsn": lsn,
+            "timeline": int(session.value(f"select substr(pg_walfile_name('{lsn}'), 1, 8)"), 16),
+            "next_xid": int(session.value("select pg_snapshot_xmax(pg_current_snapshot())")),
+            "segment": session.value(f"select pg_walfile_name('{lsn}'::pg_lsn - 1)"),
+            "reason": reason,
+        }
+    with lock("points"):
+        write_whole(points_file(settings), json.dumps([*points(settings), point], indent=1) + "\n")
+    return point
+
+
+def forget_points(settings, known):
+    """Points older than the oldest backup lead nowhere."""
+    oldest = min((item["stop"] for item in known), default=0)
+    with lock("points"):
+        kept = [point for point in points(settings) if point["time"] >= oldest]
+        write_whole(points_file(settings), json.dumps(kept, indent=1) + "\n")
+
+
+def back_up(settings, key, kind):
+    words = [f"--repo={key}", f"--type={kind}", "backup"]
+    try:
+        pgbackrest(settings, *words)
+    except Problem as error:
+        if len(settings.postgres.hosts) == 1:
+            raise
+        # Without a replica, or when it goes away meanwhile, from the primary.
+        note(f"{error}; taking it from the primary")
+        pgbackrest(settings, "--no-backup-standby", *words)
+
+
+def take(settings, kind):
+    """A backup, then a restore point behind it, whose name says when. Gives the bytes that were stored."""
+    back_up(settings, settings.repository_key, kind)
+    known = backups(info(settings))
+    point = add_point(settings, stamp(), f"after {known[-1]['label']}")
+    forget_points(settings, known)
+    note(f"backup {known[-1]['label']}, restore point {point['name']}")
+    return known[-1]["stored_bytes"]
+
+
+def take_offsite(settings, kind):
+    back_up(settings, settings.offsite_key, kind)
+    found = parse(pgbackrest(settings, f"--repo={settings.offsite_key}", "--output=json", "info"))
+    return backups(found[0])[-1]["stored_bytes"]
+
+
+def report(settings):
+    """Figures of the repository as metrics."""
+    known = backups(info(settings))
+    full = [item for item in known if item["type"] == "full"]
+    usage = shutil.disk_usage(settings.backup_dir)
+    write = [
+        ("mainstay_backup_oldest_timestamp_seconds", {}, known[0]["stop"] if known else None),
+        ("mainstay_backup_full_count", {}, len(full)),
+        ("mainstay_backup_full_timestamp_seconds", {}, full[-1]["stop"] if full else None),
+        ("mainstay_backup_full_size_bytes", {}, full[-1]["stored_bytes"] if full else None),
+        ("mainstay_backup_retention_seconds", {}, settings.keep_days * 86400),
+        ("mainstay_backup_free_bytes", {}, usage.free),
+        ("mainstay_backup_report_timestamp_seconds", {}, time.time()),
+    ]
+    metrics.write(settings, "repository", write)
+    return known

@@ -1,0 +1,176 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What mainstay-backup does with files, names and texts."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+from repository import ROOT, load
+
+FILES = ROOT / "roles" / "backup" / "files"
+sys.path.insert(0, str(FILES))
+
+import mainstay_backup.repository  # noqa: E402
+from mainstay_backup import cli, common, database, dumps, listing, metrics, storage, targets  # noqa: E402
+from mainstay_backup.common import Problem  # noqa: E402
+
+DAY = 86400
+NOW = targets.moment("2026-11-21 16:00:00")
+
+
+def test_metrics_keep_the_last_success(tmp_path):
+    settings = SimpleNamespace(textfile_dir=str(tmp_path))
+    metrics.report_job(settings, "redis", True, 10, 0)
+    first = metrics.read(metrics.textfile(settings, "backup_redis"))
+    metrics.report_job(settings, "redis", False, 0, 0)
+    second = metrics.read(metrics.textfile(settings, "backup_redis"))
+    name = "mainstay_backup_last_success_timestamp_seconds"
+    assert first[name] == second[name] > 0
+    assert (first["mainstay_backup_last_result"], second["mainstay_backup_last_result"]) == (1, 0)
+    assert f'{name}{{backup="redis"}}' in metrics.textfile(settings, "backup_redis").read_text()
+
+
+def aged(path, days):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    os.utime(path, (NOW - days * DAY, NOW - days * DAY))
+    return path
+
+
+def test_what_is_old_goes_and_what_is_not_ours_stays(tmp_path):
+    kept = [aged(tmp_path / "a" / "new.enc", 29), aged(tmp_path / "points.json", 400), aged(tmp_path / "now.part", 0.5)]
+    gone = [aged(tmp_path / "a" / "old.enc", 31), aged(tmp_path / "killed.part", 2)]
+    storage.expire(tmp_path, 30, NOW)
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in gone)
+
+
+def test_hourly_snapshots_are_thinned_to_the_first_of_each_day(tmp_path):
+    paths = [aged(tmp_path / f"redis-20261101_{hour}1500.rdb.enc", 20) for hour in ("00", "01", "02")]
+    young = [aged(tmp_path / f"redis-20261121_{hour}1500.rdb.enc", 0.1) for hour in ("00", "01")]
+    assert storage.thin([*young, *paths], NOW) == paths[1:]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "cause"),
+    [
+        ("echo no such database >&2; exit 3", "cat >/dev/null", "no such database"),
+        ("yes", "echo full >&2; exit 4", "full"),
+    ],
+)
+def test_a_pipe_fails_with_the_words_of_its_cause(first, second, cause):
+    with pytest.raises(Problem, match=cause):
+        storage.pipe(["sh", "-c", first], ["sh", "-c", second])
+
+
+def test_an_encrypted_file_comes_back_and_a_failure_leaves_no_file(tmp_path):
+    key = tmp_path / "key"
+    key.write_text("not-a-real-secret\n")
+    settings = SimpleNamespace(key_file=str(key))
+    target = tmp_path / "stored" / "a.enc"
+    storage.store(settings, ["printf", "hello"], target)
+    assert b"hello" not in target.read_bytes()
+    storage.read_back(settings, target, ["grep", "-q", "hello"], tmp_path)
+    with pytest.raises(Problem, match="found it damaged"):
+        storage.read_back(settings, target, ["grep", "-q", "other"], tmp_path)
+    key.write_text("another\n")
+    with pytest.raises(Problem, match="not readable with the key"):
+        storage.read_back(settings, target, ["cat"], tmp_path)
+    with pytest.raises(Problem):
+        storage.store(settings, ["false"], tmp_path / "stored" / "b.enc")
+    assert not (tmp_path / "stored" / "b.enc").exists()
+
+
+CONTENTS = """;
+; Archive created at 2026-11-21
+2; 3079 16385 EXTENSION - pg_stat_statements
+3501; 0 0 COMMENT - EXTENSION pg_stat_statements
+3; 3079 16416 EXTENSION - pgcrypto
+3502; 0 0 COMMENT - EXTENSION pgcrypto
+217; 1259 16456 TABLE public accounts apg_cash
+"""
+
+
+def test_extensions_that_need_a_superuser_are_left_out_and_named():
+    kept, left_out = dumps.untrusted(CONTENTS, {"pgcrypto"})
+    assert left_out == ["extension pg_stat_statements"]
+    assert "EXTENSION - pgcrypto" in kept and "TABLE public accounts" in kept
+    assert "COMMENT" not in kept and "pg_stat_statements" not in kept
+
+
+def test_names_are_quoted_for_where_they_go():
+    assert database.identifier('a"b') == '"a""b"'
+    assert database.literal("a'b") == "'a''b'"
+    assert database.conninfo(dbname="a' host='b\\") == r"dbname='a\' host=\'b\\'"
+
+
+def test_the_list_says_what_when_how_large_and_how_old():
+    found = {
+        "backups": [{"kind": "database full", "name": "20261121-010000F", "time": NOW - 7200, "bytes": 5 * 2**20}],
+        "points": [{"name": "before_import", "time": NOW - 2 * DAY}],
+        "files": [],
+        "restorable": {"from": NOW - DAY, "to": NOW},
+        "checks": ["repository: found x"],
+    }
+    text = listing.table(found, NOW)
+    assert "20261121-010000F  2026-11-21 14:00:00 UTC  5.0 MiB  2 h 0 min" in text
+    assert "2 d 0 h" in text
+    assert "from 2026-11-20 16:00:00 UTC to 2026-11-21 16:00:00 UTC" in text
+    assert text.endswith("PROBLEM: repository: found x")
+
+
+def test_a_failure_names_the_program_and_not_its_arguments():
+    with pytest.raises(Problem, match=r"^sh: found exit code 3 \(broken\); expected 0$"):
+        common.run(["sh", "-c", "echo broken >&2; exit 3"])
+
+
+def test_files_are_whole_or_absent(tmp_path):
+    path = tmp_path / "result.json"
+    common.write_whole(path, json.dumps({"a": 1}), 0o644)
+    assert common.read_json(path, None) == {"a": 1}
+    assert common.read_json(tmp_path / "none", "default") == "default"
+    assert oct(path.stat().st_mode)[-3:] == "644"
+    path.write_text("{")
+    with pytest.raises(Problem, match="not JSON"):
+        common.read_json(path, None)
+
+
+def test_every_command_has_its_function():
+    commands = cli.parser()._subparsers._group_actions[0].choices
+    assert {f"do_{name.replace('-', '_')}" for name in commands} == {
+        name for name in vars(cli) if name.startswith("do_")
+    }
+
+
+def test_the_role_installs_every_module():
+    listed = load(ROOT / "roles" / "backup" / "vars" / "main.yml")["__backup_modules"]
+    assert sorted(listed) == sorted(path.stem for path in (FILES / "mainstay_backup").glob("*.py"))
+
+
+def stanza(code, message):
+    return {
+        "status": {"code": code, "message": "other"},
+        "repo": [{"key": 1, "status": {"code": code, "message": message}}],
+    }
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["[CryptoError] unable to flush", "[FormatError] unable to load info file 'x': outside of section: \x8c\x04"],
+)
+def test_a_wrong_key_is_called_that(message):
+    text = mainstay_backup.repository.refusal(stanza(99, message), "/r")
+    assert "repository /r: found it not readable with this encryption key" in text
+    assert text.isprintable()
+
+
+def test_other_troubles_are_quoted_and_an_empty_repository_is_none():
+    assert "found [FileMissingError] gone" in mainstay_backup.repository.refusal(
+        stanza(99, "[FileMissingError] gone"), "/r"
+    )
+    assert mainstay_backup.repository.refusal(stanza(2, "no valid backups"), "/r") is None
+    assert mainstay_backup.repository.parse('[{"a": "\x04"}]') == [{"a": "\x04"}]
