@@ -59,7 +59,7 @@ BREAKS = [
         "the engine runs with the settings",
     ),
     Break("etcd", "db3", "systemctl stop etcd", "systemctl start etcd", "every etcd member is healthy"),
-    Break("postgresql", "REPLICA", "systemctl stop patroni", "systemctl start patroni", "every member running"),
+    Break("postgresql", "REPLICA", "systemctl stop patroni", "systemctl start patroni", "the cluster has one primary"),
     Break(
         "redis", "cache3", "systemctl stop redis-sentinel", "systemctl start redis-sentinel", "both services run", ""
     ),
@@ -78,7 +78,7 @@ BREAKS = [
         "ops1",
         "systemctl stop prometheus-blackbox-exporter",
         "systemctl start prometheus-blackbox-exporter",
-        "clients are served",
+        "every expected target is up",
     ),
     Break(
         "alertmanager",
@@ -86,6 +86,13 @@ BREAKS = [
         "systemctl stop prometheus-alertmanager",
         "systemctl start prometheus-alertmanager",
         "Alertmanager is ready",
+    ),
+    Break(
+        "pgbouncer",
+        "REPLICA",
+        "systemctl stop pgbouncer",
+        "systemctl start pgbouncer",
+        "a statement reaches the PostgreSQL",
     ),
     Break(
         "backup",
