@@ -65,10 +65,11 @@ class Lab:
     def playbook(self, name: str, *arguments: str) -> Run:
         return self.run("ansible-playbook", "-i", str(self.inventory), f"playbooks/{name}.yml", *arguments)
 
-    def shell(self, host: str, command: str, check: bool = True) -> str:
+    def shell(self, host: str, command: str, check: bool = True, stdin: str | None = None) -> str:
         """Run a command in a host as root, past ssh: the tests must see what the firewall hides."""
         done = subprocess.run(
-            ["docker", "exec", f"{self.name}-{host}", "bash", "-c", command],
+            ["docker", "exec", "-i", f"{self.name}-{host}", "bash", "-c", command],
+            input=stdin or "",
             capture_output=True,
             text=True,
             timeout=180,

@@ -34,8 +34,8 @@ def test_process_lists_logs_and_readable_files(lab: Lab):
     run = lab.playbook("verify", "-vvv")
     assert names_in(run.output, secrets) == set()
     for host in lab.hosts:
-        needles = "\\n".join(secrets.values())
-        lab.shell(host, f"umask 077; printf '{needles}\\n' > /root/.needles; pkill -f '[s]eq 600' || true")
+        lab.shell(host, "pkill -f '[s]eq 600' || true")
+        lab.shell(host, "umask 077; cat > /root/.needles", stdin="\n".join(secrets.values()) + "\n")
         assert names_in(lab.shell(host, "cat /root/.cmdlines"), secrets) == set(), f"{host}: process list"
         assert names_in(lab.shell(host, LOGS, check=False), secrets) == set(), f"{host}: logs"
         assert lab.shell(host, READABLE_BY_OTHERS) == "", f"{host}: readable by others"
