@@ -100,10 +100,9 @@ def check(settings: Settings) -> int:
 
 def check_worker(_settings: Settings) -> int:
     from sample import cache
-    from sample.tasks import heartbeat_key
 
     try:
-        return 0 if cache.client(2.0).exists(heartbeat_key()) else 1
+        return 0 if cache.client(2.0).exists(cache.heartbeat_key()) else 1
     except Exception as error:  # one line for whoever looks at the engine's health log
         print(f"check-worker: {type(error).__name__}")
         return 1

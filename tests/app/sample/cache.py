@@ -68,3 +68,8 @@ def client(timeout: float | None = None) -> Redis:
     if settings.sentinel_password:
         asked.update(username=settings.sentinel_username or None, password=settings.sentinel_password)
     return Sentinel(sentinels(settings), sentinel_kwargs=asked, **options).master_for(settings.redis_master_name)
+
+
+def heartbeat_key() -> str:
+    """Where a worker says that it is alive. Here, because its health check must not load all that a worker needs."""
+    return f"sample:worker:{load().instance}"

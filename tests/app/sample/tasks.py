@@ -95,15 +95,11 @@ def _failed(sender=None, **_kwargs):
     metrics.TASKS.labels(sender.name, "failure").inc()
 
 
-def heartbeat_key() -> str:
-    return f"sample:worker:{load().instance}"
-
-
 def _beat() -> None:
     pause = threading.Event()
     while True:
         try:
-            cache.client(2.0).set(heartbeat_key(), "alive", ex=HEARTBEAT_LIFE)
+            cache.client(2.0).set(cache.heartbeat_key(), "alive", ex=HEARTBEAT_LIFE)
         except Exception as error:  # Redis is moving; the next beat tries again
             log.warning("no heartbeat: %s", str(error).split("\n")[0])
         pause.wait(HEARTBEAT_SECONDS)
