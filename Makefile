@@ -90,6 +90,14 @@ molecule: tools
 site: tools
 	pytest -v $(SITE_TESTS)
 
+# Which drills, all without a name, and how often each.
+DRILLS ?=
+TIMES ?= 10
+
+.PHONY: drills
+drills: tools ## Break the database of the lab that stands under a client's writes (DRILLS="kill power_off" TIMES=3)
+	python3 tests/drills/run.py --times $(TIMES) $(DRILLS)
+
 .PHONY: test
 test: ## Every test, with what each part took
 	tests/all.sh
