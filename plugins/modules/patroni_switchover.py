@@ -162,7 +162,8 @@ class Pooler:
         self.params, self.run = params, run
 
     def say(self, statement, timeout=10):
-        done = self.run([*self.params["pooler"], statement], capture_output=True, text=True, timeout=timeout)
+        command = [*self.params["pooler"], statement]
+        done = self.run(command, check=False, capture_output=True, text=True, timeout=timeout)
         if done.returncode:
             raise Failed(f"pooler: found {done.stderr.strip()!r} to {statement}; expected it to be done")
 

@@ -44,7 +44,7 @@ def said(moment):
 
 def run(words, **options):
     """The standard output of a command that has to succeed; its last words otherwise."""
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace", **options)
+    done = subprocess.run(words, check=False, capture_output=True, text=True, errors="replace", **options)
     if done.returncode != 0:
         raise Problem(failure(words, done.returncode, done.stderr or done.stdout))
     return done.stdout

@@ -133,7 +133,7 @@ def examine(settings, instance, result):
         instance.start(settings.drill.deadline)
     stage(settings, result, "comparison of every table")
     wanted = result.pop("wanted")
-    expected = {name: {key: value for key, value in tables.items()} for name, tables in wanted.items()}
+    expected = {name: dict(tables) for name, tables in wanted.items()}
     found = copy_figures(instance, expected)
     result["problems"] += marker.compare(expected, found)
     tables = [table for tables in expected.values() for table in tables.values()]

@@ -35,7 +35,7 @@ def dump(settings, wanted):
     unknown = sorted(set(names) - set(there))
     if unknown:
         raise Problem(f"database {unknown[0]}: found none of that name; expected one of {', '.join(there)}")
-    return [(path, size) for path, size in (dump_one(settings, name) for name in names)]
+    return [dump_one(settings, name) for name in names]
 
 
 def dump_one(settings, name):

@@ -79,7 +79,7 @@ def fetch(settings, host, target):
     verify = ["-verify_return_error", "-verify_ip", host.address]
     words = ["openssl", "s_client", "-connect", f"{host.address}:{settings.hosts_port}", "-quiet", *verify, *tls]
     with target.open("wb") as out:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
+        done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
     if done.returncode != 0:
         return " ".join(done.stderr.decode(errors="replace").split())[-300:]
     try:

@@ -89,7 +89,9 @@ def test_an_error_says_where_and_what():
 
 def test_a_table_that_is_not_there_yet_refuses_nothing(monkeypatch):
     server = Server()
-    monkeypatch.setattr(
-        server, "execute", lambda _sql: (_ for _ in ()).throw(postgres_ensure.psycopg2.errors.UndefinedTable())
-    )
+
+    def missing(_sql):
+        raise postgres_ensure.psycopg2.errors.UndefinedTable()
+
+    monkeypatch.setattr(server, "execute", missing)
     assert postgres_ensure.reason(server, "why") is None

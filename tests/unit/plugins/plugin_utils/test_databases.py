@@ -17,10 +17,10 @@ ROLES = [{"name": "ledger", "statement_timeout": "30s"}, {"name": "api"}, {"name
 TEXTS = {"/sql/schema.sql": "create table provinces (name text)"}
 
 
-def made(database=LEDGER):
+def made(database=None):
     return {
         (item["database"], item["name"]): item
-        for item in database_statements([database], ROLES, "mainstay_pooler", TEXTS)
+        for item in database_statements([database or LEDGER], ROLES, "mainstay_pooler", TEXTS)
     }
 
 
