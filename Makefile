@@ -80,11 +80,14 @@ check: lint unit ## The fast tests: lint and units
 sanity: tools
 	tests/sanity.sh
 
+# Scenarios of molecule/, all without a name.
+SCENARIOS ?=
+
 .PHONY: molecule
 molecule: tools
 	lab/engine.sh
 	lab/image.sh $(RELEASE)
-	tests/molecule.sh
+	tests/molecule.sh $(SCENARIOS)
 
 .PHONY: site
 site: tools
