@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mainstay.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# This file is longer than others because holding, switching and letting go are one act, whatever fails in between.
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
