@@ -69,13 +69,8 @@ options:
     default: postgres
 requirements:
   - python3-psycopg2 on the host
-attributes:
-  check_mode:
-    description: Can run in check mode and say what would change.
-    support: full
-  diff_mode:
-    description: Shows what it would change.
-    support: none
+extends_documentation_fragment:
+  - mainstay.platform._changer
 """
 
 EXAMPLES = r"""
