@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).resolve().parents[3]
-HERE = Path(__file__).resolve().parent
+from repository import ROOT, render_with
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +17,7 @@ def render(tmp_path_factory):
 
     def run(variables=None):
         out = tmp_path_factory.mktemp("rendered")
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                f"--inventory={HERE / 'inventory.yml'}",
-                f"--extra-vars={json.dumps({'out': str(out), **(variables or {})})}",
-                str(HERE / "render.yml"),
-            ],
-            cwd=ROOT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-        )
-        return out, done
+        return out, render_with("render.yml", {"out": str(out), **(variables or {})})
 
     return run
 

@@ -1,13 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Reading the repository's own files, for the tests beside this one."""
+"""Reading and rendering the repository's own files, for the tests beside this one."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
 
 
 class Loader(yaml.SafeLoader):
@@ -27,3 +32,19 @@ def tasks(entries):
         yield entry
         for part in ("block", "rescue", "always"):
             yield from tasks(entry.get(part))
+
+
+def render_with(playbook, variables):
+    """The finished run of a playbook that stands beside the tests and renders files of roles by Ansible."""
+    return subprocess.run(
+        [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            f"--inventory={HERE / 'inventory.yml'}",
+            f"--extra-vars={json.dumps(variables)}",
+            str(HERE / playbook),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+    )

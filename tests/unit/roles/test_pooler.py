@@ -4,33 +4,16 @@
 from __future__ import annotations
 
 import configparser
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
-from repository import ROOT, load
+from repository import ROOT, load, render_with
 
-HERE = Path(__file__).resolve().parent
 TOPOLOGY = load(ROOT / "roles/platform/defaults/main/topology.yml")
 
 
 def render(out, **variables):
-    return subprocess.run(
-        [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            f"--inventory={HERE / 'inventory.yml'}",
-            f"--extra-vars={json.dumps({'out': str(out), 'distribution': 'Debian', 'major': '13', **variables})}",
-            str(HERE / "render_pooler.yml"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-    )
+    return render_with("render_pooler.yml", {"out": str(out), "distribution": "Debian", "major": "13", **variables})
 
 
 def settings(path):
