@@ -33,7 +33,7 @@ rm -f /var/lib/dbus/machine-id
 
 # What belongs to hardware or to the machine's own kernel cannot start in a container.
 systemctl mask systemd-modules-load.service systemd-udevd.service systemd-udev-trigger.service \
-    systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-logind.service \
+    systemd-udevd-control.socket systemd-udevd-kernel.socket \
     systemd-binfmt.service proc-sys-fs-binfmt_misc.automount sys-kernel-debug.mount \
     sys-kernel-tracing.mount sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount sys-kernel-config.mount \
     tmp.mount getty.target console-getty.service systemd-firstboot.service systemd-timesyncd.service
