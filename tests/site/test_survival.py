@@ -49,13 +49,18 @@ def test_the_redis_masters_host_dies(lab: Lab):
     before = redis_master(lab)
     client = Client(lab)
     client.settled_within(client.write(), 30)
-    lab.docker("kill", f"{lab.name}-{before}")
-    began = time.monotonic()
-    while redis_master(lab) == before:
-        assert time.monotonic() - began < 30, "the Sentinels named no other master"
-        time.sleep(0.3)
+    with Writer(client) as writer:
+        writer.until(5, 30)
+        lab.docker("kill", f"{lab.name}-{before}")
+        began = time.monotonic()
+        while redis_master(lab) == before:
+            assert time.monotonic() - began < 30, "the Sentinels named no other master"
+            time.sleep(0.3)
+        named = time.monotonic() - began
+        writer.until(10, 60)
     after = redis_master(lab)
-    print(f"redis master {before} -> {after} after {time.monotonic() - began:.1f} s")
-    client.settled_within(client.write(), 60)
+    gap = f"longest gap {writer.longest_gap:.1f} s, {len(writer.failures)} failed writes"
+    print(f"redis master {before} -> {after}: named after {named:.1f} s, {gap}")
+    client.settled_within(writer.acknowledged[-1], 60)
     back_and_quiet(lab, before)
     assert redis_master(lab) == after

@@ -3,15 +3,27 @@
 
 from __future__ import annotations
 
+import socket
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from redis import Redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from .settings import Settings, load
+
+# A host that lost its power says nothing: what it never acknowledged is given up after 8 s, as in PostgreSQL's driver.
+LIVELY = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        socket.TCP_KEEPIDLE: 10,
+        socket.TCP_KEEPINTVL: 3,
+        socket.TCP_KEEPCNT: 3,
+        socket.TCP_USER_TIMEOUT: 8000,
+    },
+}
 
 
 def parts(url: str) -> dict:
@@ -45,6 +57,14 @@ def tls(settings: Settings) -> dict:
     return {**options, "ssl_ca_certs": settings.redis_ca} if settings.redis_ca else options
 
 
+def sentinel_options(settings: Settings) -> dict:
+    """How a Sentinel is asked: once, for a second. The driver's retries make each connection wait for a dead one."""
+    options = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0), **tls(settings)}
+    if settings.sentinel_password:
+        options.update(username=settings.sentinel_username or None, password=settings.sentinel_password)
+    return options
+
+
 @lru_cache
 def client(timeout: float | None = None) -> Redis:
     """A client of the master with a pool of its own."""
@@ -58,15 +78,14 @@ def client(timeout: float | None = None) -> Redis:
         "socket_connect_timeout": min(timeout or 3, 3),
         "max_connections": settings.redis_pool,
         "health_check_interval": 15,
+        **LIVELY,
         "retry": Retry(ExponentialBackoff(cap=1, base=0.1), 3 if timeout is None else 0),
         "decode_responses": True,
         **tls(settings),
     }
     if not sentinels(settings):
         return Redis(host=server["host"], port=server["port"], **options)
-    asked = {"socket_timeout": 1, "socket_connect_timeout": 1, "username": None, "password": None, **tls(settings)}
-    if settings.sentinel_password:
-        asked.update(username=settings.sentinel_username or None, password=settings.sentinel_password)
+    asked = {"username": None, "password": None, **sentinel_options(settings)}
     return Sentinel(sentinels(settings), sentinel_kwargs=asked, **options).master_for(settings.redis_master_name)
 
 

@@ -27,17 +27,14 @@ def broker() -> tuple[str, dict]:
     options = {
         "socket_timeout": settings.redis_timeout,
         "socket_connect_timeout": 3,
-        "socket_keepalive": True,
+        **cache.LIVELY,
         "health_check_interval": 15,
         "visibility_timeout": 3600,
     }
     sentinels = cache.sentinels(settings)
     if not sentinels:
         return f"redis://{account}{server['host']}:{server['port']}/{server['db']}", options
-    asked = {"socket_timeout": 1, "socket_connect_timeout": 1, **cache.tls(settings)}
-    if settings.sentinel_password:
-        asked.update(username=settings.sentinel_username or None, password=settings.sentinel_password)
-    options.update(master_name=settings.redis_master_name, sentinel_kwargs=asked)
+    options.update(master_name=settings.redis_master_name, sentinel_kwargs=cache.sentinel_options(settings))
     return ";".join(f"sentinel://{account}{host}:{port}/{server['db']}" for host, port in sentinels), options
 
 
