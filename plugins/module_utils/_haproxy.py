@@ -56,3 +56,11 @@ def missing(found, wanted):
     if wanted.get("up") is not None and found["up"] != wanted["up"]:
         lacks.append("it is up" if found["up"] else "it is not up")
     return ", ".join(lacks)
+
+
+def timer(unit, seconds, backend, server, sockets):
+    """The command after which the host itself has a server ready and asked for its health, some seconds later."""
+    words = f"enable health {backend}/{server}; set server {backend}/{server} state ready"
+    script = "; ".join(f"echo '{words}' | socat -t5 - {path}" for path in sockets)
+    options = [f"--unit={unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s", "--collect"]
+    return ["systemd-run", *options, "sh", "-c", script]

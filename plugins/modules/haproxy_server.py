@@ -1,5 +1,6 @@
 # Copyright (c) 2026 the mainstay.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# This file is longer than others because telling, waiting and taking back are one act, whatever ends the run early.
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ description:
   - Tells HAProxy over its sockets what a server may do, and waits for what follows from it. Nothing is written to its
     configuration; a reload keeps it where the state of servers is kept.
   - What a server has already is not said again.
+  - Whoever takes a server out for a while gives O(expires), or a run that is killed leaves it out.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -49,6 +51,17 @@ options:
     description: Close the sessions that are left at the O(deadline), instead of failing.
     type: bool
     default: false
+  expires:
+    description:
+      - Seconds after which the host takes it back by itself, by a timer of systemd and socat. The server is V(ready)
+        then, and its health is asked.
+      - Every call ends what the one before left for the server. Without it nothing is left.
+    type: int
+  required:
+    description: Whether there must be such a server. With V(false) an HAProxy that does not run or does not know it is
+      passed over, as one that is still to come.
+    type: bool
+    default: true
   sockets:
     description: Sockets of level admin of the processes on this host.
     type: list
@@ -68,6 +81,15 @@ EXAMPLES = r"""
     deadline: 30
     shutdown: true
 
+- name: Ensure that nobody reads from the replica for the time of its restart, where there is an edge already
+  mainstay.platform.haproxy_server:
+    backend: replicas
+    server: db2
+    state: drain
+    wait_sessions: 0
+    expires: 1800
+    required: false
+
 - name: Ensure that it serves again
   mainstay.platform.haproxy_server:
     backend: api
@@ -82,6 +104,12 @@ commands:
   returned: success
   type: dict
   sample: {/run/haproxy/admin.sock: [set server api/app1 state drain]}
+passed_over:
+  description: Sockets of those without such a server, when it is not O(required).
+  returned: success
+  type: list
+  elements: str
+  sample: []
 closed:
   description: Sessions that were closed at the deadline, of all sockets.
   returned: success
@@ -93,9 +121,10 @@ import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, missing, server_state
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, missing, server_state, timer
 
 PAUSE = 0.2  # seconds between two looks
+NO_SUCH_UNIT = 5  # what systemctl ends with
 ARGUMENTS = {
     "backend": {"type": "str", "required": True},
     "server": {"type": "str", "required": True},
@@ -105,12 +134,18 @@ ARGUMENTS = {
     "wait_up": {"type": "bool"},
     "deadline": {"type": "float", "default": 60},
     "shutdown": {"type": "bool", "default": False},
+    "expires": {"type": "int"},
+    "required": {"type": "bool", "default": True},
     "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
 }
 
 
 class Refused(Exception):
     """HAProxy did not do as it was told."""
+
+
+class Missing(Refused):
+    """There is no such HAProxy or no such server."""
 
 
 def say(path, command):
@@ -120,7 +155,8 @@ def say(path, command):
         try:
             connection.connect(path)
         except OSError as error:
-            raise Refused(
+            kind = Missing if isinstance(error, (FileNotFoundError, ConnectionRefusedError)) else Refused
+            raise kind(
                 f"HAProxy at {path}: found {error.strerror or error}; expected it to answer; start haproxy, "
                 "or name the socket that its configuration has"
             ) from error
@@ -134,7 +170,7 @@ def say(path, command):
 def read(path, params):
     found = server_state(say(path, "show servers state"), say(path, "show stat"), params["backend"], params["server"])
     if found is None:
-        raise Refused(
+        raise Missing(
             f"HAProxy at {path}: found no server {params['backend']}/{params['server']}; expected it among "
             "`show servers state`; correct the name"
         )
@@ -178,16 +214,57 @@ def expected(wanted):
     return " and ".join(said)
 
 
+def there(params):
+    """The sockets whose HAProxy has the server."""
+    found = []
+    for path in params["sockets"]:
+        try:
+            read(path, params)
+            found.append(path)
+        except Missing:
+            if params["required"]:
+                raise
+    return found
+
+
+def expire(module, params, paths):
+    """End what the call before left to happen by itself, and leave it anew."""
+    unit = f"mainstay-haproxy-{params['backend']}-{params['server']}"
+    code, _out, error = module.run_command(["systemctl", "stop", f"{unit}.timer"])
+    if code not in (0, NO_SUCH_UNIT):
+        raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to stop; see systemctl status {unit}.timer")
+    if not params["expires"] or not paths:
+        return
+    code, _out, error = module.run_command(timer(unit, params["expires"], params["backend"], params["server"], paths))
+    if code:
+        raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to be made; nothing was told to HAProxy")
+
+
+def act(module, params):
+    """What was told to whom, and how many sessions were closed."""
+    paths = there(params)
+    if module.check_mode:
+        return {path: tell(path, params, True) for path in paths}, 0
+    # A run that is killed at any point leaves the server as it should be, or somebody who brings it back.
+    if params["expires"]:
+        expire(module, params, paths)
+    told = {path: tell(path, params, False) for path in paths}
+    end = time.monotonic() + params["deadline"]
+    closed = sum(wait(path, params, end) for path in paths)
+    if not params["expires"]:
+        expire(module, params, paths)
+    return told, closed
+
+
 def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    params = module.params
     try:
-        told = {path: tell(path, params, module.check_mode) for path in params["sockets"]}
-        end = time.monotonic() + params["deadline"]
-        closed = 0 if module.check_mode else sum(wait(path, params, end) for path in params["sockets"])
+        told, closed = act(module, module.params)
     except Refused as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=any(told.values()) or closed > 0, commands=told, closed=closed)
+    passed_over = [path for path in module.params["sockets"] if path not in told]
+    changed = any(told.values()) or closed > 0
+    module.exit_json(changed=changed, commands=told, closed=closed, passed_over=passed_over)
 
 
 if __name__ == "__main__":

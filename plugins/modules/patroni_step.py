@@ -17,11 +17,6 @@ description:
 author:
   - The mainstay.platform authors (@mainstay)
 options:
-  patroni_urls:
-    description: Addresses of Patroni's REST interface on all members, such as C(https://192.0.2.11:8008).
-    type: list
-    elements: str
-    required: true
   synchronous:
     description: Whether only a synchronous replica may take over.
     type: bool
@@ -35,19 +30,13 @@ options:
     description: Wait first until every member has gone twice through its loop, because settings were just written.
     type: bool
     default: false
-  ca_path:
-    description: File with the certificates of the authorities that Patroni's certificate is verified against. By
-      default those of the system.
-    type: path
-  timeout:
-    description: Seconds that each question may take.
-    type: float
-    default: 5
   deadline:
     description: Seconds in which the members must answer and have settled.
     type: float
     default: 60
 extends_documentation_fragment:
+  - mainstay.platform._patroni
+  - mainstay.platform._patroni.members
   - mainstay.platform._reader
 seealso:
   - module: mainstay.platform.postgres_replica_check
@@ -77,6 +66,11 @@ candidate:
   returned: success
   type: str
   sample: db2
+leader:
+  description: Name of the primary as it is now, before the step.
+  returned: success
+  type: str
+  sample: db1
 url:
   description: Address of Patroni's REST interface on RV(member).
   returned: success
@@ -94,7 +88,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._patroni_client import get_json
-from ansible_collections.mainstay.platform.plugins.module_utils._patroni_roll import next_step
+from ansible_collections.mainstay.platform.plugins.module_utils._patroni_roll import LEADER, next_step
 
 PAUSE = 0.5  # seconds between two looks
 LOOPS = 2  # the first may have begun before the settings were written
@@ -149,7 +143,12 @@ def decide(params, get=get_json, clock=time.monotonic, sleep=time.sleep):
         settled(params, get, clock, sleep)
     members = members_of(params, get)
     found = next_step(members, params["done"], params["synchronous"])
-    return {**found, "url": next((item["url"] for item in members if item["name"] == found["member"]), "")}
+    leader = next((item["name"] for item in members if item["role"] == LEADER), "")
+    return {
+        **found,
+        "leader": leader,
+        "url": next((item["url"] for item in members if item["name"] == found["member"]), ""),
+    }
 
 
 def main():

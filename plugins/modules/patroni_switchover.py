@@ -42,15 +42,6 @@ options:
   password:
     description: Password of O(user).
     type: str
-  ca_path:
-    description: File with the certificates of the authorities that Patroni's certificate is verified against.
-    type: path
-  cert_path:
-    description: File with the client certificate.
-    type: path
-  key_path:
-    description: File with the key of O(cert_path).
-    type: path
   checkpoint:
     description: Command that has the primary write a checkpoint first, so that its shutdown has little left to write.
     type: list
@@ -61,6 +52,10 @@ options:
     type: list
     elements: str
     default: []
+  pooler_socket:
+    description: The socket of O(pooler). Where it is not there no pooler runs, as on a host that is still being built,
+      and nothing is held.
+    type: path
   pooler_config:
     description: The pooler's file with the addresses of its servers.
     type: path
@@ -79,6 +74,8 @@ options:
     type: float
     default: 20
 extends_documentation_fragment:
+  - mainstay.platform._patroni
+  - mainstay.platform._patroni.client
   - mainstay.platform._changer
 """
 
@@ -93,6 +90,7 @@ EXAMPLES = r"""
     password: "{{ patroni_password }}"
     ca_path: /etc/mainstay/tls/ca.crt
     pooler: [psql, -h, /run/pgbouncer, -p, "6432", -U, pgbouncer, -d, pgbouncer, -c]
+    pooler_socket: /run/pgbouncer/.s.PGSQL.6432
     pooler_config: /etc/pgbouncer/pgbouncer.ini
     pooler_from: 192.0.2.11
     pooler_to: 192.0.2.12
@@ -101,7 +99,7 @@ EXAMPLES = r"""
 RETURN = r"""
 held:
   description: Seconds from the first statement that was held until they went on.
-  returned: when it switched
+  returned: when it switched and there was a pooler to hold them
   type: float
   sample: 1.31
 """
@@ -130,6 +128,7 @@ ARGUMENTS = {
     "key_path": {"type": "path"},
     "checkpoint": {"type": "list", "elements": "str", "default": []},
     "pooler": {"type": "list", "elements": "str", "default": []},
+    "pooler_socket": {"type": "path"},
     "pooler_config": {"type": "path"},
     "pooler_from": {"type": "str"},
     "pooler_to": {"type": "str"},
@@ -157,10 +156,12 @@ def leader_of(params, get=get_json):
 
 
 class Pooler:
-    """The console of the pooler; None of its methods does anything when there is none."""
+    """The console of the pooler; none of its methods does anything when there is none."""
 
     def __init__(self, params, run=subprocess.run):
         self.params, self.run = params, run
+        there = not params["pooler_socket"] or os.path.exists(params["pooler_socket"])
+        self.runs = bool(params["pooler"]) and there
 
     def say(self, statement, timeout=10):
         command = [*self.params["pooler"], statement]
@@ -170,7 +171,7 @@ class Pooler:
 
     def hold(self):
         """Held when every transaction has ended; otherwise everything goes on, and nothing has changed."""
-        if not self.params["pooler"]:
+        if not self.runs:
             return
         try:
             self.say("PAUSE", self.params["pause_deadline"])
@@ -184,7 +185,7 @@ class Pooler:
 
     def point(self):
         """Serve from the new primary."""
-        if not self.params["pooler"]:
+        if not self.runs:
             return
         path = self.params["pooler_config"]
         with open(path, encoding="utf-8") as source:
@@ -199,7 +200,7 @@ class Pooler:
         self.say("RELOAD")
 
     def go_on(self):
-        if self.params["pooler"]:
+        if self.runs:
             self.say("RESUME")
 
 
@@ -278,7 +279,8 @@ def main():
             module.exit_json(changed=True)
         if params["checkpoint"]:
             subprocess.run(params["checkpoint"], check=True, capture_output=True, timeout=300)
-        held = switch(params, Pooler(params), Order(params))
+        pooler = Pooler(params)
+        held = switch(params, pooler, Order(params))
     except Failed as error:
         module.fail_json(msg=str(error))
     except subprocess.CalledProcessError as error:
@@ -286,7 +288,7 @@ def main():
             msg=f"checkpoint on {params['leader']}: found {error.stderr}; expected it to be written; "
             "nothing has changed"
         )
-    module.exit_json(changed=True, held=round(held, 2))
+    module.exit_json(changed=True, **({"held": round(held, 2)} if pooler.runs else {}))
 
 
 if __name__ == "__main__":

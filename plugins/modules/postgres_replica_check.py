@@ -22,11 +22,6 @@ description:
 author:
   - The mainstay.platform authors (@mainstay)
 options:
-  patroni_urls:
-    description: Addresses of Patroni's REST interface on all members, such as C(https://192.0.2.11:8008).
-    type: list
-    elements: str
-    required: true
   members:
     description: Names of all members that the cluster must have, and no others. By default any members are accepted.
     type: list
@@ -79,23 +74,12 @@ options:
     description: Database to connect to.
     type: str
     default: postgres
-  ca_path:
-    description: File with the certificates of the authorities that Patroni's certificate is verified against. By
-      default those of the system.
-    type: path
-  cert_path:
-    description: File with the client certificate for Patroni.
-    type: path
-  key_path:
-    description: File with the key of O(cert_path).
-    type: path
-  timeout:
-    description: Seconds that each question may take.
-    type: float
-    default: 5
 requirements:
   - python3-psycopg2 on the host, when O(sql=true)
 extends_documentation_fragment:
+  - mainstay.platform._patroni
+  - mainstay.platform._patroni.client
+  - mainstay.platform._patroni.members
   - mainstay.platform._reader
 seealso:
   - module: mainstay.platform.health_gate

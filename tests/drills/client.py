@@ -1,7 +1,8 @@
-"""A client of the database: writes through the edge at a steady pace and says, line by line, what was acknowledged.
+"""A client of the database: writes or reads through the edge at a steady pace and says, line by line, what it got.
 
 Runs where the application runs, in a container of it, with its driver, its secret and its network:
     python3 -c "$(cat client.py)" write RATE   writes until its input ends; per attempt: TIME ok|failed ID [REASON]
+    python3 -c "$(cat client.py)" read RATE    the same with queries, through the read-only entry
     python3 -c "$(cat client.py)" lost < IDS   prints those of the ids that the database does not have
     python3 -c "$(cat client.py)" connect N    N sessions at once; one line each: seconds until its first write
     python3 -c "$(cat client.py)" drop         removes the table
@@ -25,20 +26,22 @@ SESSION_SECONDS = 30
 PAUSE = 0.05  # seconds until a session that failed is opened again
 TABLE = "create table if not exists drill_entries (id uuid primary key, at timestamptz not null default now())"
 INSERT = "insert into drill_entries (id) values (%s)"
+LOOK = "select %s"
+READ_ONLY = {"port": 5001}
 
 
-def connect(timeout: int = 3) -> psycopg.Connection:
+def connect(**entry: int) -> psycopg.Connection:
     url = Path(os.environ["DATABASE_URL_FILE"]).read_text().strip()
-    options = {"connect_timeout": timeout, "tcp_user_timeout": 5000, "prepare_threshold": None, "autocommit": True}
-    return psycopg.connect(url, **options)
+    options = {"connect_timeout": 3, "tcp_user_timeout": 5000, "prepare_threshold": None, "autocommit": True}
+    return psycopg.connect(url, **options, **entry)
 
 
 def say(*words: object) -> None:
     print(*words, flush=True)
 
 
-def session(rate: float, stopped: threading.Event) -> None:
-    """One session after the other, each with its share of the pace; late writes follow at once, none is skipped."""
+def session(rate: float, stopped: threading.Event, statement: str, entry: dict) -> None:
+    """One session after the other, each with its share of the pace; late statements follow at once, none is skipped."""
     connection, opened, due = None, 0.0, time.monotonic()
     while not stopped.is_set():
         due = max(due + 1 / rate, time.monotonic() - 1)
@@ -48,8 +51,8 @@ def session(rate: float, stopped: threading.Event) -> None:
             if connection is None or time.monotonic() - opened > SESSION_SECONDS:
                 if connection is not None:
                     connection.close()
-                connection, opened = connect(), time.monotonic()
-            connection.execute(INSERT, (key,))
+                connection, opened = connect(**entry), time.monotonic()
+            connection.execute(statement, (key,))
             say(f"{time.time():.4f}", "ok", key)
         except psycopg.Error as error:
             say(f"{time.time():.4f}", "failed", key, " ".join(str(error).split())[:160])
@@ -62,8 +65,17 @@ def session(rate: float, stopped: threading.Event) -> None:
 def write(rate: float) -> None:
     with connect() as connection:
         connection.execute(TABLE)
+    keep_on(rate, INSERT, {})
+
+
+def read(rate: float) -> None:
+    keep_on(rate, LOOK, READ_ONLY)
+
+
+def keep_on(rate: float, statement: str, entry: dict) -> None:
     stopped = threading.Event()
-    threads = [threading.Thread(target=session, args=(rate / SESSIONS, stopped)) for _ in range(SESSIONS)]
+    share = (rate / SESSIONS, stopped, statement, entry)
+    threads = [threading.Thread(target=session, args=share) for _ in range(SESSIONS)]
     for thread in threads:
         thread.start()
     while select.select([sys.stdin], [], [], 1)[0] == [] or sys.stdin.readline():
@@ -111,4 +123,5 @@ def drop() -> None:
 
 if __name__ == "__main__":
     job, *rest = sys.argv[1:]
-    {"write": write, "lost": lost, "connect": storm, "drop": drop}[job](*map(float if job == "write" else int, rest))
+    jobs = {"write": write, "read": read, "lost": lost, "connect": storm, "drop": drop}
+    jobs[job](*map(float if job in ("write", "read") else int, rest))

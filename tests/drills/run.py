@@ -5,12 +5,14 @@
 
 The client runs in a container of the application on app1 and goes through the floating address; its own log says what
 was acknowledged. After every round the cluster must be whole again by itself, and the client reads everything back.
+Where a drill promises it, a second client reads through the read-only entry, and counts as the first.
 A drill fails when its longest gap, its failed statements or its lost rows exceed what is promised.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -28,7 +30,7 @@ sys.path.insert(0, str(ROOT))
 from tests.lab import Lab, cluster, primary, running  # noqa: E402
 
 CLIENT = (Path(__file__).parent / "client.py").read_text()
-RATE = 40  # writes per second
+RATE = 40  # statements per second
 RESULTS = ROOT / ".cache" / "drills.json"
 DATABASE_HOSTS = ("db1", "db2", "db3")
 
@@ -39,19 +41,20 @@ def client(lab: Lab, *arguments: object) -> list[str]:
 
 
 @dataclass
-class Writes:
-    """A client that writes from `with` to the end of it."""
+class Client:
+    """A client that writes, or reads, from `with` to the end of it."""
 
     lab: Lab
+    job: str
     acknowledged: list[tuple[float, str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Writes:
-        command = client(self.lab, "write", RATE)
+    def __enter__(self) -> Client:
+        command = client(self.lab, self.job, RATE)
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        wait("the client writes", lambda: len(self.acknowledged) > RATE, 60)
+        wait(f"the client can {self.job}", lambda: len(self.acknowledged) > RATE, 60)
         return self
 
     def _read(self) -> None:
@@ -124,6 +127,37 @@ def switchover(lab: Lab) -> None:
     playbook(lab, "switchover")
 
 
+# dpkg is told that what it has is a little older. So apt fetches, unpacks and configures the packages for real, and the
+# services run on with files that are gone. What the drill lacks are releases that differ in what they do, and a reboot.
+AGE = r"""set -e
+servers=$(dpkg-query -W -f '${Package}\n' 'postgresql-[0-9]*' | grep -xE 'postgresql-[0-9]+')
+for package in etcd-server patroni pgbouncer $servers; do
+    version=$(dpkg-query -W -f '${Version}' "$package")
+    sed -i "/^Package: $package\$/,/^\$/ s/^Version: .*/Version: $version~drill/" /var/lib/dpkg/status
+done
+apt-get check"""
+AGED = r"dpkg-query -W -f '${Package} ${Version}\n' | grep '~drill$' || true"
+STARTED = "systemctl show --value -p ExecMainStartTimestampMonotonic etcd patroni pgbouncer"
+
+
+def patch(lab: Lab) -> None:
+    """Every database host has upgrades; they come in, everything runs them, and a second run finds nothing to do."""
+    for host in DATABASE_HOSTS:
+        lab.shell(host, AGE)
+    first, before = primary(lab), {host: lab.shell(host, STARTED).split() for host in DATABASE_HOSTS}
+    playbook(lab, "patch")
+    second, again = primary(lab), lab.playbook("patch")
+    for host in DATABASE_HOSTS:
+        aged, old = lab.shell(host, AGED), set(before[host]) & set(lab.shell(host, STARTED).split())
+        if aged or old:
+            raise SystemExit(f"drill: expected upgrades that run on {host}; found {aged or 'services of before'}")
+    if first == second or again.status != 0 or again.changed or primary(lab) != second:
+        raise SystemExit(
+            f"drill: expected one switchover from {first}, and nothing in a second run; found the primary {second}, "
+            f"then {primary(lab)}, status {again.status}, changed {again.changed}:\n{again.tail()}"
+        )
+
+
 def kill(lab: Lab) -> None:
     """SIGKILL of the primary's postgres: Patroni starts it again, or a replica takes over."""
     lab.shell(primary(lab), "pkill -KILL -o -x postgres")
@@ -183,15 +217,18 @@ def all_power(lab: Lab) -> Callable[[], None]:
 
 @dataclass
 class Drill:
-    """What is done, and the most that is promised: seconds without a write, failed statements (None: no promise)."""
+    """What is done, and the most that is promised: seconds without an answer, failed statements (None: no promise)."""
 
     act: Callable[[Lab], Callable[[], None] | None]
     gap: float | None
     failed: int | None = None
+    readers: bool = False
+    most: int = 100  # rounds, of one that takes long
 
 
 DRILLS = {
     "switchover": Drill(switchover, gap=2, failed=0),
+    "patch": Drill(patch, gap=2, failed=0, readers=True, most=2),
     "kill": Drill(kill, gap=5),
     "power_off": Drill(power_off, gap=25),
     "power_off_with_etcd": Drill(power_off_with_etcd, gap=25),
@@ -205,23 +242,26 @@ OUTLAST = 10  # seconds that the client writes on after a gap
 
 
 def one_round(lab: Lab, drill: Drill) -> dict:
-    with Writes(lab) as writes:
+    writes, reads = Client(lab, "write"), Client(lab, "read")
+    with writes, reads if drill.readers else contextlib.nullcontext():
         undo = drill.act(lab)
         broken = time.time()
         wait("writes are acknowledged again", lambda: newest(writes) > broken + OUTLAST, 120)
         if undo:
             undo()
         wait("the cluster is whole again by itself", lambda: whole(lab), 180)
+    clients = [writes, reads] if drill.readers else [writes]
+    failed = [reason for each in clients for reason in each.failed]
     return {
-        "gap": round(writes.gap, 2),
+        "gap": round(max(each.gap for each in clients), 2),
         "written": len(writes.acknowledged),
-        "failed": len(writes.failed),
+        "failed": len(failed),
         "lost": len(writes.lost()),
-        "reasons": sorted(set(writes.failed))[:4],
+        "reasons": sorted(set(failed))[:4],
     }
 
 
-def newest(writes: Writes) -> float:
+def newest(writes: Client) -> float:
     return writes.acknowledged[-1][0]
 
 
@@ -252,11 +292,12 @@ def main() -> int:
     results, broken = {}, 0
     for name in given.drills or DRILLS:
         drill, rounds = DRILLS[name], []
-        for number in range(given.times):
+        times = min(given.times, drill.most)
+        for number in range(times):
             rounds.append(one_round(lab, drill))
             verdict = "kept" if kept(drill, rounds[-1]) else "BROKEN"
             broken += verdict == "BROKEN"
-            print(f"{name} {number + 1}/{given.times}: {json.dumps(rounds[-1])} {verdict}", flush=True)
+            print(f"{name} {number + 1}/{times}: {json.dumps(rounds[-1])} {verdict}", flush=True)
         results[name] = rounds
     subprocess.run(client(lab, "drop"), check=True, stdin=subprocess.DEVNULL)
     RESULTS.write_text(json.dumps(results, indent=1))

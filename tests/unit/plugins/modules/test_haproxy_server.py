@@ -76,3 +76,57 @@ def test_health_that_does_not_come_fails(monkeypatch, op, wanted):
 def test_an_unknown_server_is_named(monkeypatch):
     with pytest.raises(haproxy_server.Refused, match="no server api/app9"):
         act(monkeypatch, Haproxy(), server="app9")
+
+
+class Host:
+    """A host whose systemctl and systemd-run only say that they were called."""
+
+    check_mode = False
+
+    def __init__(self, haproxy):
+        self.haproxy = haproxy
+
+    def run_command(self, command):
+        self.haproxy.told.append(f"{command[0]} {command[1]}")
+        self.haproxy.script = command[-1]
+        return (5, "", "not loaded") if command[0] == "systemctl" else (0, "", "")
+
+
+def play(monkeypatch, haproxy, **options):
+    monkeypatch.setattr(haproxy_server, "say", haproxy.say)
+    defaults = {name: option.get("default") for name, option in haproxy_server.ARGUMENTS.items()}
+    return haproxy_server.act(Host(haproxy), {**defaults, "backend": "api", "server": "app1", **options})
+
+
+def test_what_expires_is_arranged_before_the_server_is_taken_out(monkeypatch):
+    haproxy = Haproxy()
+    play(monkeypatch, haproxy, state="drain", expires=60)
+    assert [word.split()[0] for word in haproxy.told] == ["systemctl", "systemd-run", "set"]
+    assert haproxy.script == (
+        "echo 'enable health api/app1; set server api/app1 state ready' | socat -t5 - /run/haproxy/admin.sock"
+    )
+
+
+def test_nothing_is_left_to_expire_once_the_server_is_back(monkeypatch):
+    haproxy = Haproxy(admin=8)
+    play(monkeypatch, haproxy, state="ready")
+    assert haproxy.told == ["set server api/app1 state ready", "systemctl stop"]
+
+
+def test_a_timer_that_cannot_be_made_leaves_the_server_as_it_is(monkeypatch):
+    haproxy = Haproxy()
+    monkeypatch.setattr(Host, "run_command", lambda _self, command: (int(command[0] != "systemctl"), "", "no"))
+    with pytest.raises(haproxy_server.Refused, match="expected it to be made; nothing was told"):
+        play(monkeypatch, haproxy, state="drain", expires=60)
+    assert haproxy.told == []
+
+
+@pytest.mark.parametrize("options", [{"server": "app9"}, {"sockets": ["/nonexistent/admin.sock"]}])
+def test_an_edge_that_is_still_to_come_is_passed_over_where_that_is_allowed(monkeypatch, options):
+    haproxy = Haproxy()
+    real = haproxy_server.say
+    haproxy.say = real if "sockets" in options else haproxy.say
+    told, closed = play(monkeypatch, haproxy, state="drain", wait_sessions=0, expires=60, required=False, **options)
+    assert (told, closed) == ({}, 0)
+    with pytest.raises(haproxy_server.Missing):
+        play(monkeypatch, haproxy, state="drain", **options)

@@ -41,7 +41,8 @@ def test_the_step_names_the_member_and_where_to_ask_it(named):
 
 
 def test_a_cluster_at_rest_needs_no_step():
-    assert decide(Patroni()) == {"action": "none", "member": "", "candidate": "", "done": [], "url": ""}
+    expected = {"action": "none", "member": "", "candidate": "", "done": [], "url": "", "leader": "db1"}
+    assert decide(Patroni()) == expected
 
 
 def test_it_waits_until_every_member_has_looped_twice():

@@ -12,6 +12,7 @@ PARAMS = {
     "patroni_url": "https://db1:8008",
     "candidate_url": "https://db2:8008",
     "pooler": ["console"],
+    "pooler_socket": None,
     "pooler_from": "192.0.2.1",
     "pooler_to": "192.0.2.12",
     "pause_deadline": 5,
@@ -99,3 +100,15 @@ def test_a_paused_cluster_is_refused():
 
     with pytest.raises(module.Failed, match="paused"):
         module.leader_of(PARAMS, paused)
+
+
+def test_without_a_pooler_nothing_is_held_and_the_role_moves_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "wait_for_candidate", lambda *_all: None)
+    params = {**PARAMS, "pooler_socket": str(tmp_path / "socket")}
+    said = []
+    absent = module.Pooler(params, lambda command, **_options: said.append(command))
+    assert not absent.runs
+    module.switch(params, absent, Order())
+    assert said == []
+    (tmp_path / "socket").touch()
+    assert module.Pooler(params).runs
