@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import io
 
-# Bits of srv_admin_state and srv_check_state in `show servers state`.
+# Bits of srv_admin_state and srv_check_state in `show servers state`; while a check is under way, 0x01 is set too.
 FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
-CHECK_CONFIGURED, CHECK_ENABLED = 0x01, 0x02
+CHECK_CONFIGURED, CHECK_ENABLED = 0x02, 0x04
 
 
 def server_state(servers, stats, backend, server):

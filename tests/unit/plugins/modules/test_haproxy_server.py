@@ -15,7 +15,7 @@ STATS = "# pxname,svname,qcur,qmax,scur,smax,status\napi,app1,0,0,{sessions},9,U
 class Haproxy:
     """Holds one server; its sessions end one per look when it drains."""
 
-    def __init__(self, op=2, admin=0, check=3, sessions=0, ends=True):
+    def __init__(self, op=2, admin=0, check=6, sessions=0, ends=True):
         self.op, self.admin, self.check, self.sessions, self.ends, self.told = op, admin, check, sessions, ends, []
 
     def say(self, _path, command):
@@ -48,13 +48,13 @@ def test_a_drained_server_is_waited_for(monkeypatch):
 
 
 def test_what_holds_already_is_not_said_again(monkeypatch):
-    haproxy = Haproxy(admin=8, check=1)
+    haproxy = Haproxy(admin=8, check=2)
     act(monkeypatch, haproxy, state="drain", health="disabled")
     assert haproxy.told == []
 
 
 def test_checks_are_switched_before_the_state(monkeypatch):
-    haproxy = Haproxy(admin=8, check=1)
+    haproxy = Haproxy(admin=8, check=2)
     act(monkeypatch, haproxy, state="ready", health="enabled")
     assert haproxy.told == ["enable health api/app1", "set server api/app1 state ready"]
 
