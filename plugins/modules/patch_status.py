@@ -15,7 +15,7 @@ description:
   - What is to be upgraded is what apt-get itself says, so holds and pins count. It knows what the lists of packages
     on the host know; have them refreshed first.
   - What runs on with replaced files is what needrestart says, but for services that have started since dpkg last did
-    something: those have left old sessions behind, no more.
+    something, which have left old sessions behind and no more.
   - What will is found by comparing the files of the packages with those that running services have loaded or were
     started with; a library of a script is not among them.
 author:
