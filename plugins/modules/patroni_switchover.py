@@ -47,6 +47,10 @@ options:
     type: list
     elements: str
     default: []
+  marker:
+    description: Path of a file that is there while statements are held, for a C(before_stop) of Patroni that then stops
+      PostgreSQL itself. Patroni would look only once a second whether it has stopped. Without it there is no file.
+    type: path
   pooler:
     description: Command to which one statement for the pooler's console is appended. Without it nothing is held.
     type: list
@@ -104,6 +108,7 @@ held:
   sample: 1.31
 """
 
+import contextlib
 import json
 import os
 import re
@@ -127,6 +132,7 @@ ARGUMENTS = {
     "cert_path": {"type": "path"},
     "key_path": {"type": "path"},
     "checkpoint": {"type": "list", "elements": "str", "default": []},
+    "marker": {"type": "path"},
     "pooler": {"type": "list", "elements": "str", "default": []},
     "pooler_socket": {"type": "path"},
     "pooler_config": {"type": "path"},
@@ -246,13 +252,28 @@ def wait_for_candidate(params, order, get=get_json, clock=time.monotonic, sleep=
         sleep(LOOK)
 
 
+@contextlib.contextmanager
+def marked(path):
+    """The file is there for as long as statements are held."""
+    if not path:
+        yield
+        return
+    with open(path, "w", encoding="utf-8"):
+        pass
+    try:
+        yield
+    finally:
+        os.unlink(path)
+
+
 def switch(params, pooler, order):
     """Seconds for which statements were held."""
     began = time.monotonic()
     pooler.hold()
     try:
-        order.start()
-        wait_for_candidate(params, order)
+        with marked(params["marker"]):
+            order.start()
+            wait_for_candidate(params, order)
         pooler.point()
     finally:
         pooler.go_on()

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ PARAMS = {
     "candidate": "db2",
     "patroni_url": "https://db1:8008",
     "candidate_url": "https://db2:8008",
+    "marker": None,
     "pooler": ["console"],
     "pooler_socket": None,
     "pooler_from": "192.0.2.1",
@@ -112,3 +114,20 @@ def test_without_a_pooler_nothing_is_held_and_the_role_moves_all_the_same(tmp_pa
     assert said == []
     (tmp_path / "socket").touch()
     assert module.Pooler(params).runs
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_marker_is_there_while_patroni_hands_over_and_at_no_other_time(tmp_path, monkeypatch, fails):
+    marker, seen = tmp_path / "marker", []
+
+    def wait(*_all):
+        seen.append(marker.exists())
+        if fails:
+            raise module.Failed("no")
+
+    monkeypatch.setattr(module, "wait_for_candidate", wait)
+    console, _path = pooler(tmp_path, [])
+    with pytest.raises(module.Failed) if fails else contextlib.nullcontext():
+        module.switch({**PARAMS, "marker": str(marker)}, console, Order())
+    assert seen == [True]
+    assert not marker.exists()
