@@ -1,4 +1,4 @@
-"""What Patroni calls before it stops PostgreSQL: quick while a switchover holds statements, nothing at any other time."""
+"""What Patroni calls before it stops PostgreSQL: quick while a switchover holds statements, else nothing."""
 
 from __future__ import annotations
 
