@@ -98,6 +98,8 @@ def lost() -> None:
 
 def storm(sessions: int) -> None:
     """As after a failover: everybody connects at once, and again until it works."""
+    with connect() as connection:
+        connection.execute(TABLE)
     began = time.monotonic()
 
     def one() -> None:

@@ -27,12 +27,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.lab import Lab, cluster, primary, running  # noqa: E402
+import acts  # noqa: E402
+import disk  # noqa: E402
+from acts import wait, whole  # noqa: E402
+
+from tests.lab import Lab, primary  # noqa: E402
 
 CLIENT = (Path(__file__).parent / "client.py").read_text()
 RATE = 40  # statements per second
+OUTLAST = 10  # seconds that the client writes on after a gap
+SESSIONS, MOST = 500, 0.95  # of `reconnect`: how many come back, and the share of them that the promise is about
 RESULTS = ROOT / ".cache" / "drills.json"
-DATABASE_HOSTS = ("db1", "db2", "db3")
 
 
 def client(lab: Lab, *arguments: object) -> list[str]:
@@ -83,175 +88,38 @@ class Client:
         return done.stdout.split()
 
 
-def wait(what: str, holds: Callable[[], bool], seconds: float) -> float:
-    """Seconds until it holds; it must, before the deadline."""
-    began = time.monotonic()
-    while True:
-        try:
-            if holds():
-                return time.monotonic() - began
-        except (AssertionError, subprocess.CalledProcessError, StopIteration, ValueError):
-            pass  # nobody could answer yet
-        if time.monotonic() - began > seconds:
-            raise SystemExit(f"drill: expected within {seconds:g} s that {what}; it is not so")
-        time.sleep(0.5)
-
-
-def whole(lab: Lab) -> bool:
-    """One primary, every other member streams from it, and every member of etcd answers."""
-    members = cluster(lab)
-    leaders = [member for member in members if member["Role"] == "Leader" and member["State"] == "running"]
-    streaming = [member for member in members if member["State"] == "streaming"]
-    host = leaders[0]["Member"]
-    lab.shell(host, f"{etcdctl(lab)} endpoint health --cluster")
-    return len(leaders) == 1 and len(streaming) == len(DATABASE_HOSTS) - 1
-
-
-def etcdctl(lab: Lab) -> str:
-    endpoints = ",".join(f"https://{lab.address(host)}:2379" for host in DATABASE_HOSTS if running(lab, host))
-    tls = "--cacert /etc/mainstay/tls/ca.crt --cert /etc/mainstay/tls/host.crt --key /etc/mainstay/tls/host.key"
-    return f"ETCDCTL_API=3 etcdctl {tls} --endpoints {endpoints}"
-
-
-def replica(lab: Lab) -> str:
-    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
-
-
-def playbook(lab: Lab, name: str, *arguments: str) -> None:
-    run = lab.playbook(name, *arguments)
-    if run.status != 0:
-        raise SystemExit(f"drill: playbooks/{name}.yml failed:\n{run.tail()}")
-
-
-def switchover(lab: Lab) -> None:
-    playbook(lab, "switchover")
-
-
-# dpkg is told that what it has is a little older. So apt fetches, unpacks and configures the packages for real, and the
-# services run on with files that are gone. What the drill lacks are releases that differ in what they do, and a reboot.
-AGE = r"""set -e
-servers=$(dpkg-query -W -f '${Package}\n' 'postgresql-[0-9]*' | grep -xE 'postgresql-[0-9]+')
-for package in etcd-server patroni pgbouncer $servers; do
-    version=$(dpkg-query -W -f '${Version}' "$package")
-    sed -i "/^Package: $package\$/,/^\$/ s/^Version: .*/Version: $version~drill/" /var/lib/dpkg/status
-done
-apt-get check"""
-AGED = r"dpkg-query -W -f '${Package} ${Version}\n' | grep '~drill$' || true"
-STARTED = "systemctl show --value -p ExecMainStartTimestampMonotonic etcd patroni pgbouncer"
-
-
-def patch(lab: Lab) -> None:
-    """Every database host has upgrades; they come in, everything runs them, and a second run finds nothing to do."""
-    for host in DATABASE_HOSTS:
-        lab.shell(host, AGE)
-    first, before = primary(lab), {host: lab.shell(host, STARTED).split() for host in DATABASE_HOSTS}
-    playbook(lab, "patch")
-    second, again = primary(lab), lab.playbook("patch")
-    for host in DATABASE_HOSTS:
-        aged, old = lab.shell(host, AGED), set(before[host]) & set(lab.shell(host, STARTED).split())
-        if aged or old:
-            raise SystemExit(f"drill: expected upgrades that run on {host}; found {aged or 'services of before'}")
-    if first == second or again.status != 0 or again.changed or primary(lab) != second:
-        raise SystemExit(
-            f"drill: expected one switchover from {first}, and nothing in a second run; found the primary {second}, "
-            f"then {primary(lab)}, status {again.status}, changed {again.changed}:\n{again.tail()}"
-        )
-
-
-def kill(lab: Lab) -> None:
-    """SIGKILL of the primary's postgres: Patroni starts it again, or a replica takes over."""
-    lab.shell(primary(lab), "pkill -KILL -o -x postgres")
-
-
-def power_off(lab: Lab) -> Callable[[], None]:
-    host = primary(lab)
-    lab.docker("kill", f"{lab.name}-{host}")
-    return lambda: lab.docker("start", f"{lab.name}-{host}")
-
-
-def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
-    """The primary's host leads etcd too: the state that the platform avoids is made by hand first."""
-    host = primary(lab)
-    member = f"$({etcdctl(lab)} member list | awk -F', ' '$3 == \"{host}\" {{print $1}}')"
-    lab.shell(host, f"systemctl stop mainstay-etcd-leader.timer; {etcdctl(lab)} move-leader {member} || true")
-    return power_off(lab)
-
-
-def cut_off(lab: Lab) -> Callable[[], None]:
-    """The primary's host loses the other database hosts; the edge, and with it every client, still reaches it."""
-    host = primary(lab)
-    peers = ", ".join(lab.address(peer) for peer in DATABASE_HOSTS if peer != host)
-    lab.shell(
-        host,
-        "nft -f - <<< 'table inet drill {"
-        f" chain from_peers {{ type filter hook input priority -300; ip saddr {{ {peers} }} drop; }}"
-        f" chain to_peers {{ type filter hook output priority -300; ip daddr {{ {peers} }} drop; }} }}'",
-    )
-    return lambda: lab.shell(host, "nft delete table inet drill")
-
-
-def lose_replica(lab: Lab) -> Callable[[], None]:
-    host = replica(lab)
-    lab.docker("kill", f"{lab.name}-{host}")
-    return lambda: lab.docker("start", f"{lab.name}-{host}")
-
-
-def lose_etcd(lab: Lab) -> Callable[[], None]:
-    host = primary(lab)
-    lab.shell(host, "systemctl kill --signal KILL etcd; systemctl stop etcd")
-    return lambda: lab.shell(host, "systemctl start etcd")
-
-
-def lose_pooler(lab: Lab) -> Callable[[], None]:
-    host = replica(lab)
-    lab.shell(host, "systemctl kill --signal KILL pgbouncer; systemctl stop pgbouncer")
-    return lambda: lab.shell(host, "systemctl start pgbouncer")
-
-
-def all_power(lab: Lab) -> Callable[[], None]:
-    hosts = [f"{lab.name}-{host}" for host in DATABASE_HOSTS]
-    lab.docker("kill", *hosts)
-    lab.docker("start", *hosts)
-    return lambda: None
-
-
 @dataclass
 class Drill:
-    """What is done, and the most that is promised: seconds without an answer, failed statements (None: no promise)."""
+    """What is done, and the most that is promised: seconds without an answer, failed statements (None: no promise).
 
-    act: Callable[[Lab], Callable[[], None] | None]
+    `act` takes the lab, and the host that `prepared` yields where there is one.
+    """
+
+    act: Callable[..., Callable[[], None] | None]
     gap: float | None
     failed: int | None = None
     readers: bool = False
     most: int = 100  # rounds, of one that takes long
-
-
-DRILLS = {
-    "switchover": Drill(switchover, gap=2, failed=0),
-    "patch": Drill(patch, gap=2, failed=0, readers=True, most=2),
-    "kill": Drill(kill, gap=5),
-    "power_off": Drill(power_off, gap=25),
-    "power_off_with_etcd": Drill(power_off_with_etcd, gap=25),
-    "cut_off": Drill(cut_off, gap=25),
-    "lose_replica": Drill(lose_replica, gap=2, failed=0),
-    "lose_etcd": Drill(lose_etcd, gap=2, failed=0),
-    "lose_pooler": Drill(lose_pooler, gap=2, failed=0),
-    "all_power": Drill(all_power, gap=None),
-}
-OUTLAST = 10  # seconds that the client writes on after a gap
+    prepared: Callable[[Lab], contextlib.AbstractContextManager[str]] | None = None
+    after: Callable[..., None] | None = None  # takes what `act` takes, when the cluster is whole again
+    round: Callable[[Lab, Drill], dict] = field(default=lambda lab, drill: one_round(lab, drill))
 
 
 def one_round(lab: Lab, drill: Drill) -> dict:
-    writes, reads = Client(lab, "write"), Client(lab, "read")
-    with writes, reads if drill.readers else contextlib.nullcontext():
-        undo = drill.act(lab)
-        broken = time.time()
-        wait("writes are acknowledged again", lambda: newest(writes) > broken + OUTLAST, 120)
-        if undo:
-            undo()
-        wait("the cluster is whole again by itself", lambda: whole(lab), 180)
+    with drill.prepared(lab) if drill.prepared else contextlib.nullcontext() as host:
+        subject = (lab, host) if drill.prepared else (lab,)
+        writes, reads = Client(lab, "write"), Client(lab, "read")
+        with writes, reads if drill.readers else contextlib.nullcontext():
+            undo = drill.act(*subject)
+            broken = time.time()
+            wait("writes are acknowledged again", lambda: newest(writes) > broken + OUTLAST, 120)
+            if undo:
+                undo()
+            wait("the cluster is whole again by itself", lambda: whole(lab), 180)
+        if drill.after:
+            drill.after(*subject)
     clients = [writes, reads] if drill.readers else [writes]
-    failed = [reason for each in clients for reason in each.failed]
+    failed = [failure for each in clients for failure in each.failed]
     return {
         "gap": round(max(each.gap for each in clients), 2),
         "written": len(writes.acknowledged),
@@ -259,6 +127,40 @@ def one_round(lab: Lab, drill: Drill) -> dict:
         "lost": len(writes.lost()),
         "reasons": sorted(set(failed))[:4],
     }
+
+
+def reconnect(lab: Lab, drill: Drill) -> dict:
+    """Once there is another primary everybody connects at once and writes; the gap is until most of them have."""
+    before, undo = primary(lab), drill.act(lab)
+    wait("another member is primary", lambda: primary(lab) != before, 60)
+    done = subprocess.run(client(lab, "connect", SESSIONS), capture_output=True, text=True, timeout=180, check=True)
+    seconds = sorted(map(float, done.stdout.split()))
+    undo()
+    wait("the cluster is whole again by itself", lambda: whole(lab), 180)
+    return {
+        "gap": round(seconds[int(MOST * SESSIONS) - 1], 2),
+        "written": len(seconds),
+        "failed": SESSIONS - len(seconds),
+        "lost": 0,
+        "reasons": [],
+    }
+
+
+DRILLS = {
+    "switchover": Drill(acts.switchover, gap=2, failed=0),
+    "patch": Drill(acts.patch, gap=2, failed=0, readers=True, most=2),
+    "kill": Drill(acts.kill, gap=5),
+    "power_off": Drill(acts.power_off, gap=25),
+    "power_off_with_etcd": Drill(acts.power_off_with_etcd, gap=25),
+    "cut_off": Drill(acts.cut_off, gap=25),
+    "lose_replica": Drill(acts.lose_replica, gap=2, failed=0),
+    "lose_etcd": Drill(acts.lose_etcd, gap=2, failed=0),
+    "lose_pooler": Drill(acts.lose_pooler, gap=2, failed=0),
+    "replica_disk_full": Drill(disk.fill, gap=None, prepared=disk.replica_on_small_disk, after=disk.read_all),
+    "primary_disk_full": Drill(disk.fill, gap=None, prepared=disk.primary_on_small_disk, after=disk.read_all),
+    "reconnect": Drill(acts.power_off, gap=3, failed=0, round=reconnect),
+    "all_power": Drill(acts.all_power, gap=None),
+}
 
 
 def newest(writes: Client) -> float:
@@ -294,7 +196,7 @@ def main() -> int:
         drill, rounds = DRILLS[name], []
         times = min(given.times, drill.most)
         for number in range(times):
-            rounds.append(one_round(lab, drill))
+            rounds.append(drill.round(lab, drill))
             verdict = "kept" if kept(drill, rounds[-1]) else "BROKEN"
             broken += verdict == "BROKEN"
             print(f"{name} {number + 1}/{times}: {json.dumps(rounds[-1])} {verdict}", flush=True)

@@ -1,0 +1,146 @@
+"""What a drill does to the lab, and how the cluster is asked whether it is whole again.
+
+Each act takes the lab; what it returns, if anything, undoes it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+
+from tests.lab import Lab, cluster, primary, running
+
+DATABASE_HOSTS = ("db1", "db2", "db3")
+
+
+def wait(what: str, holds: Callable[[], bool], seconds: float) -> float:
+    """Seconds until it holds; it must, before the deadline."""
+    began = time.monotonic()
+    while True:
+        try:
+            if holds():
+                return time.monotonic() - began
+        except (AssertionError, subprocess.CalledProcessError, StopIteration, ValueError):
+            pass  # nobody could answer yet
+        if time.monotonic() - began > seconds:
+            raise SystemExit(f"drill: expected within {seconds:g} s that {what}; it is not so")
+        time.sleep(0.5)
+
+
+def whole(lab: Lab) -> bool:
+    """One primary, every other member streams from it, and every member of etcd answers."""
+    members = cluster(lab)
+    leaders = [member for member in members if member["Role"] == "Leader" and member["State"] == "running"]
+    streaming = [member for member in members if member["State"] == "streaming"]
+    host = leaders[0]["Member"]
+    lab.shell(host, f"{etcdctl(lab)} endpoint health --cluster")
+    return len(leaders) == 1 and len(streaming) == len(DATABASE_HOSTS) - 1
+
+
+def etcdctl(lab: Lab) -> str:
+    endpoints = ",".join(f"https://{lab.address(host)}:2379" for host in DATABASE_HOSTS if running(lab, host))
+    tls = "--cacert /etc/mainstay/tls/ca.crt --cert /etc/mainstay/tls/host.crt --key /etc/mainstay/tls/host.key"
+    return f"ETCDCTL_API=3 etcdctl {tls} --endpoints {endpoints}"
+
+
+def replica(lab: Lab) -> str:
+    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
+
+
+def playbook(lab: Lab, name: str, *arguments: str) -> None:
+    run = lab.playbook(name, *arguments)
+    if run.status != 0:
+        raise SystemExit(f"drill: playbooks/{name}.yml failed:\n{run.tail()}")
+
+
+def switchover(lab: Lab) -> None:
+    playbook(lab, "switchover")
+
+
+# dpkg is told that what it has is a little older. So apt fetches, unpacks and configures the packages for real, and the
+# services run on with files that are gone. What the drill lacks are releases that differ in what they do, and a reboot.
+AGE = r"""set -e
+servers=$(dpkg-query -W -f '${Package}\n' 'postgresql-[0-9]*' | grep -xE 'postgresql-[0-9]+')
+for package in etcd-server patroni pgbouncer $servers; do
+    version=$(dpkg-query -W -f '${Version}' "$package")
+    sed -i "/^Package: $package\$/,/^\$/ s/^Version: .*/Version: $version~drill/" /var/lib/dpkg/status
+done
+apt-get check"""
+AGED = r"dpkg-query -W -f '${Package} ${Version}\n' | grep '~drill$' || true"
+STARTED = "systemctl show --value -p ExecMainStartTimestampMonotonic etcd patroni pgbouncer"
+
+
+def patch(lab: Lab) -> None:
+    """Every database host has upgrades; they come in, everything runs them, and a second run finds nothing to do."""
+    for host in DATABASE_HOSTS:
+        lab.shell(host, AGE)
+    first, before = primary(lab), {host: lab.shell(host, STARTED).split() for host in DATABASE_HOSTS}
+    playbook(lab, "patch")
+    second, again = primary(lab), lab.playbook("patch")
+    for host in DATABASE_HOSTS:
+        aged, old = lab.shell(host, AGED), set(before[host]) & set(lab.shell(host, STARTED).split())
+        if aged or old:
+            raise SystemExit(f"drill: expected upgrades that run on {host}; found {aged or 'services of before'}")
+    if first == second or again.status != 0 or again.changed or primary(lab) != second:
+        raise SystemExit(
+            f"drill: expected one switchover from {first}, and nothing in a second run; found the primary {second}, "
+            f"then {primary(lab)}, status {again.status}, changed {again.changed}:\n{again.tail()}"
+        )
+
+
+def kill(lab: Lab) -> None:
+    """SIGKILL of the primary's postgres: Patroni starts it again, or a replica takes over."""
+    lab.shell(primary(lab), "pkill -KILL -o -x postgres")
+
+
+def power_off(lab: Lab) -> Callable[[], None]:
+    host = primary(lab)
+    lab.docker("kill", f"{lab.name}-{host}")
+    return lambda: lab.docker("start", f"{lab.name}-{host}")
+
+
+def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
+    """The primary's host leads etcd too: the state that the platform avoids is made by hand first."""
+    host = primary(lab)
+    member = f"$({etcdctl(lab)} member list | awk -F', ' '$3 == \"{host}\" {{print $1}}')"
+    lab.shell(host, f"systemctl stop mainstay-etcd-leader.timer; {etcdctl(lab)} move-leader {member} || true")
+    return power_off(lab)
+
+
+def cut_off(lab: Lab) -> Callable[[], None]:
+    """The primary's host loses the other database hosts; the edge, and with it every client, still reaches it."""
+    host = primary(lab)
+    peers = ", ".join(lab.address(peer) for peer in DATABASE_HOSTS if peer != host)
+    lab.shell(
+        host,
+        "nft -f - <<< 'table inet drill {"
+        f" chain from_peers {{ type filter hook input priority -300; ip saddr {{ {peers} }} drop; }}"
+        f" chain to_peers {{ type filter hook output priority -300; ip daddr {{ {peers} }} drop; }} }}'",
+    )
+    return lambda: lab.shell(host, "nft delete table inet drill")
+
+
+def lose_replica(lab: Lab) -> Callable[[], None]:
+    host = replica(lab)
+    lab.docker("kill", f"{lab.name}-{host}")
+    return lambda: lab.docker("start", f"{lab.name}-{host}")
+
+
+def lose_etcd(lab: Lab) -> Callable[[], None]:
+    host = primary(lab)
+    lab.shell(host, "systemctl kill --signal KILL etcd; systemctl stop etcd")
+    return lambda: lab.shell(host, "systemctl start etcd")
+
+
+def lose_pooler(lab: Lab) -> Callable[[], None]:
+    host = replica(lab)
+    lab.shell(host, "systemctl kill --signal KILL pgbouncer; systemctl stop pgbouncer")
+    return lambda: lab.shell(host, "systemctl start pgbouncer")
+
+
+def all_power(lab: Lab) -> Callable[[], None]:
+    hosts = [f"{lab.name}-{host}" for host in DATABASE_HOSTS]
+    lab.docker("kill", *hosts)
+    lab.docker("start", *hosts)
+    return lambda: None

@@ -1,0 +1,94 @@
+"""A disk that runs full under PostgreSQL: a small file system of its own, for as long as a drill takes.
+
+Loop devices belong to the machine, so the file system is made there and mounted into the host from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import urllib.parse
+from collections.abc import Iterator
+
+from acts import playbook, replica, wait, whole
+
+from tests.lab import ROOT, Lab, primary
+
+IMAGE = ROOT / ".cache" / "drill-disk.img"
+DATA = "/var/lib/postgresql"
+ROOM = 200  # MB that the file system has left beside the data
+BULK = "create table if not exists drill_bulk as select repeat('x', 1000) from generate_series(1, 400000)"
+
+
+def machine(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+
+
+def inside(lab: Lab, host: str, *command: str) -> str:
+    """Run in the host's mounts, with the machine's right to its devices."""
+    process = lab.docker("inspect", "--format", "{{.State.Pid}}", f"{lab.name}-{host}").strip()
+    return machine("nsenter", "--target", process, "--mount", *command)
+
+
+@contextlib.contextmanager
+def small_disk(lab: Lab, host: str) -> Iterator[None]:
+    """The member's data lie on it from `with` to the end of it; the member streams again on both occasions."""
+    aside = f"{DATA}.aside"
+    used = int(lab.shell(host, f"du -sm {DATA} | cut -f1"))
+    machine("truncate", "--size", f"{used + ROOM}M", str(IMAGE))
+    machine("mkfs.ext4", "-q", "-F", "-m", "0", str(IMAGE))
+    device = machine("losetup", "--find", "--show", str(IMAGE))
+    try:
+        lab.shell(host, f"systemctl stop patroni && mv {DATA} {aside} && mkdir {DATA}")
+        lab.shell(host, f"mknod {device} b 7 {device.removeprefix('/dev/loop')}")
+        inside(lab, host, "mount", device, DATA)
+        lab.shell(host, f"cp -a {aside}/. {DATA}/ && chown --reference={aside} {DATA} && systemctl start patroni")
+        wait(f"{host} streams from its small disk", lambda: whole(lab), 120)
+        yield
+    finally:
+        # What is back is older than the cluster, as after a long absence: the member catches up.
+        lab.shell(host, f"systemctl stop patroni; umount {DATA} && rmdir {DATA} && mv {aside} {DATA}; rm -f {device}")
+        machine("losetup", "--detach", device)
+        IMAGE.unlink()
+        lab.shell(host, "systemctl start patroni")
+        wait(f"{host} streams from its own disk", lambda: whole(lab), 180)
+
+
+@contextlib.contextmanager
+def replica_on_small_disk(lab: Lab) -> Iterator[str]:
+    host = replica(lab)
+    with small_disk(lab, host):
+        yield host
+
+
+@contextlib.contextmanager
+def primary_on_small_disk(lab: Lab) -> Iterator[str]:
+    with replica_on_small_disk(lab) as host:
+        playbook(lab, "switchover", "-e", f"switchover_candidate={host}")
+        yield host
+
+
+def firing(lab: Lab, alert: str, host: str) -> bool:
+    query = urllib.parse.quote(f'ALERTS{{alertname="{alert}",alertstate="firing",instance="{host}"}}')
+    url = f"https://{lab.address('ops1')}:9090/api/v1/query?query={query}"
+    answer = lab.shell("ops1", f"curl -sS --cacert /etc/mainstay/tls/ca.crt '{url}'")
+    return bool(json.loads(answer)["data"]["result"])
+
+
+def sql(lab: Lab, host: str, statement: str, check: bool = True) -> str:
+    return lab.shell(host, f'runuser -u postgres -- psql -XAtqc "{statement}" apg_cash', check=check)
+
+
+def fill(lab: Lab, host: str) -> None:
+    """Nothing is left on the host's disk, and there are 400 MB to store; space comes back once the alert fires."""
+    lab.shell(host, f"cat /dev/zero > {DATA}/filler 2> /dev/null || true")
+    sql(lab, primary(lab), BULK, check=False)
+    wait(f"the alert DiskFull names {host}", lambda: firing(lab, "DiskFull", host), 240)
+    lab.shell(host, f"rm {DATA}/filler")
+
+
+def read_all(lab: Lab, host: str) -> None:
+    """Every page of the member is read, and its checksum verified."""
+    sql(lab, primary(lab), "drop table if exists drill_bulk")
+    lab.shell(host, "runuser -u postgres -- pg_dump --file /dev/null apg_cash")
