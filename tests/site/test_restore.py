@@ -32,7 +32,7 @@ def test_the_restore_drill_passes(lab: Lab):
 def test_a_restore_to_a_second_between_two_transactions_has_exactly_the_first(lab: Lab):
     moment = next(line for line in sql(lab, TWO_ROWS).splitlines() if line.startswith("20"))
     assert sql(lab, "select mark from restore_marks").split() == ["before", "after"]
-    options = {"restore_cluster": "mainstay", "restore_replace": True, "restore_to": moment}
+    options = {"restore_cluster": "apg-cash", "restore_replace": True, "restore_to": moment}
     run = lab.playbook("restore", "-e", json.dumps(options))
     assert run.status == 0, run.tail()
     assert sql(lab, "select mark from restore_marks").split() == ["before"]
