@@ -80,11 +80,14 @@ class Lab:
     def docker(self, *command: str) -> str:
         return subprocess.run(["docker", *command], capture_output=True, text=True, check=True, timeout=180).stdout
 
-    def secrets(self) -> dict[str, str]:
-        """Read past the log, which would keep them in the clear."""
+    def vault(self) -> dict:
+        """Read past the log, which would keep secrets in the clear."""
         command = ["ansible-vault", "view", str(self.inventory / "group_vars/all/vault.yml")]
         viewed = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=True)
-        return yaml.safe_load(viewed.stdout)["platform_secrets"]
+        return yaml.safe_load(viewed.stdout)
+
+    def secrets(self) -> dict[str, str]:
+        return self.vault()["platform_secrets"]
 
     def address(self, host: str) -> str:
         return re.search(rf"\b{host}: \{{ansible_host: ([0-9.]+)", (self.inventory / "hosts.yml").read_text())[1]

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import ipaddress
-from secrets import choice
-from string import ascii_letters, digits
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.plugin_utils._rotation import random_secret
 
 
 def members(groups, hostvars):
@@ -88,10 +87,7 @@ def secret_problems(secrets, names, min_length):
 
 def with_new_secrets(secrets, names):
     """Add a random value of 48 letters and digits for each name; what is there stays."""
-    made = {
-        name: "".join(choice(ascii_letters + digits) for _place in range(48)) for name in names if name not in secrets
-    }
-    return {**secrets, **made}
+    return {**secrets, **{name: random_secret() for name in names if name not in secrets}}
 
 
 class FilterModule:

@@ -48,6 +48,41 @@ def role_settings(role):
     }
 
 
+def closed_statement(login):
+    """A login that nobody may use any more: neither open, nor with a password that somebody might open it with."""
+    name = login["name"]
+    return {
+        "name": f"the login {name} is closed",
+        "database": "postgres",
+        "unless": f"select not exists (select from pg_authid where rolname = {text_(name)} "
+        "and (rolcanlogin or rolpassword is not null))",
+        "sql": f"alter role {name_(name)} nologin password null",
+    }
+
+
+def login_statement(login):
+    """What a login needs beside its password. A second login acts as its role in every session, for what it makes is
+    the role's."""
+    if not login.get("password", True):
+        return closed_statement(login)
+    found, role = role_statement(login), login.get("role") or login["name"]
+    if role == login["name"]:
+        return found
+    user = text_(name_(login["name"]))
+    return {
+        "name": f"{login['name']} acts as {role}",
+        "database": "postgres",
+        "unless": all_of(
+            found["unless"],
+            f"pg_has_role({text_(login['name'])}, {text_(role)}, 'member')",
+            f"select coalesce((select setconfig from pg_db_role_setting where setdatabase = 0 and setrole = "
+            f"{user}::regrole), '{{}}') @> array[{text_(f'role={role}')}]",
+        ),
+        "sql": f"{found['sql']}; grant {name_(role)} to {name_(login['name'])}; "
+        f"alter role {name_(login['name'])} set role = {text_(role)}",
+    }
+
+
 def role_statement(role):
     settings = role_settings(role)
     wanted = ", ".join(text_(f"{key}={value}") for key, value in settings.items())
@@ -203,7 +238,7 @@ def statements_of(database, lookup_role, texts):
 
 def statements(databases, roles, lookup_role, texts):
     """Everything, for all databases."""
-    found = [role_statement(role) for role in roles] + [lookup_statement("postgres", lookup_role)]
+    found = [login_statement(role) for role in roles] + [lookup_statement("postgres", lookup_role)]
     for database in databases:
         found += statements_of(database, lookup_role, texts)
     return found

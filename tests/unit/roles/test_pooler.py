@@ -45,6 +45,17 @@ def test_a_role_gets_no_more_than_postgresql_lets_it_have(rendered):
     assert "reports" not in rendered["users"]
 
 
+def test_the_second_login_of_a_role_has_the_same_limit(rendered):
+    assert rendered["users"]["ledger_2"] == rendered["users"]["ledger"]
+
+
+def test_the_pooler_looks_logins_up_by_its_present_login(rendered, tmp_path):
+    done = render(tmp_path / "second.ini", platform_second_logins=["mainstay_pooler"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    marks = [rendered["databases"]["ledger"], settings(tmp_path / "second.ini")["databases"]["ledger"]]
+    assert [options(line)["auth_user"] for line in marks] == ["mainstay_pooler", "mainstay_pooler_2"]
+
+
 def test_both_sides_speak_verified_tls(rendered):
     pooler = rendered["pgbouncer"]
     assert (pooler["client_tls_sslmode"], pooler["server_tls_sslmode"]) == ("require", "verify-full")
