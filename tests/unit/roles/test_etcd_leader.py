@@ -17,6 +17,7 @@ PATH = ROOT / "roles" / "postgresql" / "files" / "mainstay-etcd-leader"
 LOADER = importlib.machinery.SourceFileLoader("mainstay_etcd_leader", str(PATH))
 PROGRAM = importlib.util.module_from_spec(importlib.util.spec_from_loader(LOADER.name, LOADER))
 LOADER.exec_module(PROGRAM)
+NAMES = {1: "one", 2: "two", 3: "three"}
 
 
 def member(number, leader=1, index=10, **more):
@@ -44,6 +45,11 @@ class World:
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 name, call = self.path.split("/")[1], self.path.split("/")[-1]
+                if call == "list":
+                    listed = [
+                        {"ID": str(number), "clientURLs": [f"{world.url}/{key}"]} for number, key in NAMES.items()
+                    ]
+                    return self.answer(200, {"members": [*listed, {"ID": "4"}]})
                 if call == "transfer-leadership":
                     world.moved.append(body["targetID"])
                 self.answer(200 if members.get(name) else 500, members.get(name) or {})
@@ -56,8 +62,7 @@ class World:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def run(self, *more):
-        others = f"--others={self.url}/two,{self.url}/three"
-        words = [f"--patroni={self.url}", f"--own={self.url}/one", others, "--ca=a", "--cert=b", "--key=c"]
+        words = [f"--patroni={self.url}", f"--own={self.url}/one", "--ca=a", "--cert=b", "--key=c"]
         return PROGRAM.main([*words, *more])
 
 
