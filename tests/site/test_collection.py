@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,24 @@ def installed(lab: Lab, tmp_path_factory) -> Path:
     assert built.status == 0, built.output
     (tarball,) = (empty / "dist").glob("mainstay-platform-*.tar.gz")
     into = ["-p", str(empty / "collections"), "--no-deps", "--offline"]
-    done = lab.run("ansible-galaxy", "collection", "install", str(tarball), *into)
+    done = outside(lab, empty, "ansible-galaxy", "collection", "install", str(tarball), *into)
     assert done.status == 0, done.output
     return empty
 
 
-def play(lab: Lab, installed: Path, playbook: str, *arguments: str) -> Run:
-    env = {name: value for name, value in lab.env.items() if name != "ANSIBLE_CONFIG"} | {
-        "ANSIBLE_COLLECTIONS_PATH": str(installed / "collections"),
+def outside(lab: Lab, directory: Path, *command: str) -> Run:
+    """Run in a directory without anything of the checkout: its ansible.cfg knows the checkout as a collection."""
+    settings = {
+        "ANSIBLE_COLLECTIONS_PATH": str(directory / "collections"),
         "ANSIBLE_FORKS": "12",
         "ANSIBLE_PIPELINING": "1",
-        "HOME": os.environ["HOME"],
     }
-    command = ["env", "-C", str(installed), *(f"{name}={value}" for name, value in env.items())]
-    return lab.run(*command, "ansible-playbook", "-i", str(lab.inventory), playbook, *arguments)
+    words = ["-C", str(directory), "-u", "ANSIBLE_CONFIG", "-u", "ANSIBLE_STRATEGY", "-u", "ANSIBLE_STRATEGY_PLUGINS"]
+    return lab.run("env", *words, *(f"{name}={value}" for name, value in settings.items()), *command)
+
+
+def play(lab: Lab, installed: Path, playbook: str) -> Run:
+    return outside(lab, installed, "ansible-playbook", "-i", str(lab.inventory), playbook)
 
 
 def test_nothing_of_the_checkout_but_the_product_is_in_the_tarball(installed: Path):
