@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import pytest
 from repository import ROOT, load, render_with, tasks
@@ -165,3 +166,16 @@ def test_the_replicas_stop_first():
         task for task in tasks(load(ROOT / "roles/upgrade/tasks/halt.yml")) if "systemd_service" in str(task)
     ]
     assert first["when"] == "not __upgrade_is_leader" and second["when"] == "__upgrade_is_leader | bool"
+
+
+def test_a_plain_run_knows_the_version_of_the_data(tree):
+    """Of what Patroni is configured for; a host without it or without data has none."""
+    look = load(ROOT / "roles/postgresql/vars/main.yml")["__postgresql_look"]
+
+    def version(host):
+        command = ["sh", "-c", look, "look", str(tree.path / host / "config.yml")]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    tree.data(15, "db1").data(17, "db1", configured=False).data(16, "db2")
+    (tree.path / "db2/16/test/PG_VERSION").unlink()
+    assert [version(host) for host in HOSTS] == ["15", "", ""]
