@@ -174,3 +174,15 @@ def test_other_troubles_are_quoted_and_an_empty_repository_is_none():
     )
     assert mainstay_backup.repository.refusal(stanza(2, "no valid backups"), "/r") is None
     assert mainstay_backup.repository.parse('[{"a": "\x04"}]') == [{"a": "\x04"}]
+
+
+def test_a_backup_knows_the_version_that_it_is_of():
+    archive, times, size = {"start": "000000010000000000000004"}, {"start": 1, "stop": 2}, {"size": 9, "repository": {}}
+    common_part = {"lsn": {"stop": "0/1"}, "archive": archive, "timestamp": times, "info": size, "type": "full"}
+    found = mainstay_backup.repository.backups(
+        {
+            "db": [{"id": 1, "version": "15"}, {"id": 2, "version": "17"}],
+            "backup": [{**common_part, "label": label, "database": {"id": key}} for label, key in (("a", 1), ("b", 2))],
+        }
+    )
+    assert [item["version"] for item in found] == ["15", "17"]

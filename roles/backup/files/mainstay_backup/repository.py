@@ -58,9 +58,11 @@ def info(settings):
 
 def backups(stanza):
     """Backups that can be restored, oldest first, with what choosing between them needs."""
+    versions = {item["id"]: item["version"] for item in stanza.get("db", [])}
     return [
         {
             "label": item["label"],
+            "version": versions.get(item.get("database", {}).get("id")),
             "type": item["type"],
             "start": item["timestamp"]["start"],
             "stop": item["timestamp"]["stop"],
