@@ -263,7 +263,8 @@ def marked(path):
     try:
         yield
     finally:
-        os.unlink(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def switch(params, pooler, order):
