@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -34,17 +36,39 @@ def tasks(entries):
             yield from tasks(entry.get(part))
 
 
-def render_with(playbook, variables):
+def render_with(playbook, variables, *words):
     """The finished run of a playbook that stands beside the tests and renders files of roles by Ansible."""
-    return subprocess.run(
-        [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            f"--inventory={HERE / 'inventory.yml'}",
-            f"--extra-vars={json.dumps(variables)}",
-            str(HERE / playbook),
-        ],
+    return render_all([(playbook, variables, *words)])[0]
+
+
+def render_all(runs):
+    """The finished runs of several, given as arguments of render_with, a few at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = []
+        for playbook, variables, *words in runs:
+            words += [f"--inventory={HERE / 'inventory.yml'}", f"--extra-vars={json.dumps(variables)}"]
+            said = [tempfile.mkstemp(dir=folder)[1] for _stream in range(2)]
+            asked.append(([*words, str(HERE / playbook)], *said))
+        server = warm()
+        server.stdin.write(json.dumps(asked) + "\n")
+        server.stdin.flush()
+        statuses = json.loads(server.stdout.readline())
+        return [
+            subprocess.CompletedProcess(words, status, Path(out).read_text(), Path(err).read_text())
+            for (words, out, err), status in zip(asked, statuses, strict=True)
+        ]
+
+
+@functools.cache
+def warm():
+    """The process that runs playbooks, for as long as the tests last."""
+    # Another strategy would have workers of its own.
+    settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STRATEGY": "linear"}
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "warm.py")],
         cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
+        env={**os.environ, **settings},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
     )

@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
-from repository import ROOT, load, render_with, tasks
+from repository import ROOT, load, render_all, tasks
 
 HOSTS = ("db1", "db2", "db3")
-
-
-def said(found, *names, **variables):
-    """What each host makes of it, by host and name of the variable."""
-    done = render_with("membership.yml", {"found": found, "say": list(names), **variables})
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = re.findall(r"said (\w+): (.*?)['\"]?$", done.stdout, re.M)
-    return {host: [json.loads(text) for name, text in lines if name == host] for host in HOSTS}
+CONTROLS = load(ROOT / "roles/platform/defaults/main/controls.yml")
 
 
 def data(*there, founding=()):
@@ -27,35 +22,25 @@ def data(*there, founding=()):
     }
 
 
-@pytest.mark.parametrize(
-    ("found", "bootstrap", "joiners"),
-    [
-        (data(), True, []),
-        (data("db1", founding=["db1", "db2"]), True, []),  # killed while it was made
-        (data("db1"), False, ["db2", "db3"]),
-        (data(*HOSTS), False, []),
-        ({host: value for host, value in data("db1").items() if host != "db3"}, False, ["db2"]),  # --limit
-    ],
-)
-def test_who_joins_the_consensus_store(found, bootstrap, joiners):
-    answers = said(found, "__etcd_bootstrap", "__etcd_joiners")
-    assert answers["db1"] == [bootstrap, joiners]
+JOINING = {
+    "nobody has data": (data(), True, []),
+    "killed while it was made": (data("db1", founding=["db1", "db2"]), True, []),
+    "one has data": (data("db1"), False, ["db2", "db3"]),
+    "all have data": (data(*HOSTS), False, []),
+    "--limit": ({host: value for host, value in data("db1").items() if host != "db3"}, False, ["db2"]),
+}
 
 
-def seen(**roles):
-    """What Patroni says, known to the host that speaks for those that stay."""
+def seen(*silent, **roles):
+    """What Patroni says, known to the host that speaks for those that stay; and who does not answer."""
     members = [
         {"name": name, "role": role, "state": "running" if role == "leader" else "streaming"}
         for name, role in roles.items()
     ]
-    return {host: {"__remove_cluster": {"json": {"members": members}}} for host in HOSTS}
-
-
-def test_the_primary_goes_last_and_its_heir_stays():
-    found = seen(db1="replica", db2="leader", db3="sync_standby")
-    names = ("__remove_order", "__remove_speaker", "__remove_heirs", "__remove_well")
-    assert said(found, *names, remove_host="db2, db3")["db1"] == [["db3", "db2"], "db1", [], ["db1"]]
-    assert said(found, *names, remove_host="db2,db1")["db3"] == [["db1", "db2"], "db3", ["db3"], ["db3"]]
+    return {
+        host: {"__remove_cluster": {"json": {"members": members}}, "__remove_ping": {"unreachable": host in silent}}
+        for host in HOSTS
+    }
 
 
 def keys(lines, words=("data",)):
@@ -63,36 +48,136 @@ def keys(lines, words=("data",)):
     return {host: {"__destroy_found": {"stdout_lines": list(words)}, "__destroy_keys": asked} for host in HOSTS}
 
 
-@pytest.mark.parametrize(
-    ("found", "goes", "others"),
-    [
-        (keys(["/mainstay/test/leader", ""]), True, []),
-        (keys(["/mainstay/test/leader", "", "/mainstay/test2/leader"]), False, ["/mainstay/test2/leader"]),
-        (keys(None, ["marked"]), True, []),
-    ],
-)
-def test_etcd_goes_when_nobody_else_uses_it(found, goes, others):
-    variables = {"platform_postgresql_version": 17, "destroy_scope": "test"}
-    assert said(found, "__destroy_etcd", "__destroy_others", **variables)["db1"] == [goes, others]
+GOING = {
+    "alone": (keys(["/mainstay/test/leader", ""]), True, []),
+    "shared": (keys(["/mainstay/test/leader", "", "/mainstay/test2/leader"]), False, ["/mainstay/test2/leader"]),
+    "marked": (keys(None, ["marked"]), True, []),
+}
+CLUSTER = {"db1": "replica", "db2": "leader", "db3": "sync_standby"}
+ORDER = ("__remove_order", "__remove_speaker", "__remove_heirs", "__remove_well")
+PLACES = ("__remove_data_dir", "remove_etcd_data_dir", "destroy_data_dir", "destroy_etcd_data_dir")
+TYPED = {"remove_host": "db2,db3", "remove_data": "db2,db3"}
+VERSION = {"platform_postgresql_version": 17}
+# What was found, the variables that are said, and what was typed.
+SAID = {
+    **{name: (found, ("__etcd_bootstrap", "__etcd_joiners"), {}) for name, (found, *_words) in JOINING.items()},
+    **{
+        name: (found, ("__destroy_etcd", "__destroy_others"), {**VERSION, "destroy_scope": "test"})
+        for name, (found, *_words) in GOING.items()
+    },
+    "without the leader": (seen(**CLUSTER), ORDER, {"remove_host": "db2, db3"}),
+    "with an heir": (seen(**CLUSTER), ORDER, {"remove_host": "db2,db1"}),
+    "one silent": (seen("db3", **CLUSTER), ("__remove_silent", "__remove_emptied"), TYPED),
+    "all silent": (seen("db2", "db3", **CLUSTER), ("__remove_silent", "__remove_emptied"), TYPED),
+    "usual places": ({}, PLACES, {**VERSION, "platform_name": "test"}),
+    "other places": ({}, PLACES, {**VERSION, "postgresql_data_dir": "/srv/pg", "etcd_data_dir": "/srv/etcd"}),
+}
+STRICT = {"postgresql_synchronous": "strict"}
+REFUSED = {
+    "unknown": ("remove", {"remove_host": "db9"}, ["remove_host: found db9", "Nothing has changed"]),
+    "even": ("remove", {"remove_host": "db3"}, ["2 of etcd", "an odd number", "Name one host more or less"]),
+    "all": ("remove", {"remove_host": "db1,db2,db3"}, ["0 host(s) of PostgreSQL", "at least one"]),
+    "data": ("remove", {"remove_host": "db2,db3", "remove_data": "db3"}, ["remove_data: found db3", "db2,db3"]),
+    "strict": ("remove", {"remove_host": "db2,db3", **STRICT}, ["would leave db1 alone", "expected two hosts"]),
+    "no name": ("destroy", {}, ["destroy_cluster: found nothing", "expected test", "Nothing has changed"]),
+    "wrong name": (
+        "destroy",
+        {"destroy_cluster": "tes"},
+        ["destroy_cluster: found tes", "-e destroy_cluster=test"],
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("role", "typed", "words"),
-    [
-        ("remove", {"remove_host": "db9"}, ["remove_host: found db9", "Nothing has changed"]),
-        ("remove", {"remove_host": "db3"}, ["2 of etcd", "an odd number", "Name one host more or less"]),
-        ("remove", {"remove_host": "db1,db2,db3"}, ["0 host(s) of PostgreSQL", "at least one"]),
-        ("remove", {"remove_host": "db2,db3", "remove_data": "db3"}, ["remove_data: found db3", "db2,db3"]),
-        ("destroy", {}, ["destroy_cluster: found nothing", "expected test", "Nothing has changed"]),
-        ("destroy", {"destroy_cluster": "tes"}, ["destroy_cluster: found tes", "-e destroy_cluster=test"]),
-    ],
-)
-def test_what_was_typed_wrong_is_refused(role, typed, words):
-    done = render_with("refuse.yml", {"role": role, "platform_postgresql_version": 17, **typed})
+@pytest.fixture(scope="module")
+def runs():
+    """Every case, finished."""
+    asked = [("membership.yml", {"found": found, "say": list(names), **typed}) for found, names, typed in SAID.values()]
+    asked += [("refuse.yml", {"role": role, **VERSION, **typed}) for role, typed, _words in REFUSED.values()]
+    return dict(zip([*SAID, *REFUSED], render_all(asked), strict=True))
+
+
+@pytest.fixture
+def said(runs):
+    """What each host makes of it: the variables by host."""
+
+    def read(name):
+        done = runs[name]
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = re.findall(r"said (\w+): (.*?)['\"]?$", done.stdout, re.M)
+        return {host: [json.loads(text) for name, text in lines if name == host] for host in HOSTS}
+
+    return read
+
+
+@pytest.mark.parametrize("name", JOINING)
+def test_who_joins_the_consensus_store(said, name):
+    assert said(name)["db1"] == list(JOINING[name][1:])
+
+
+def test_the_primary_goes_last_and_its_heir_stays(said):
+    assert said("without the leader")["db1"] == [["db3", "db2"], "db1", [], ["db1"]]
+    assert said("with an heir")["db3"] == [["db1", "db2"], "db3", ["db3"], ["db3"]]
+
+
+def test_data_are_said_to_be_gone_where_somebody_answered(said):
+    assert said("one silent")["db1"] == [["db3"], ["db2"]]
+    assert said("all silent")["db1"] == [["db2", "db3"], []]
+
+
+def test_data_lie_where_the_inventory_says(said):
+    assert said("usual places")["db1"] == ["/var/lib/postgresql/17/test", "/var/lib/etcd/test"] * 2
+    assert said("other places")["db1"] == ["/srv/pg", "/srv/etcd"] * 2
+
+
+@pytest.mark.parametrize("name", GOING)
+def test_etcd_goes_when_nobody_else_uses_it(said, name):
+    assert said(name)["db1"] == list(GOING[name][1:])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_was_typed_wrong_is_refused(runs, name):
+    done = runs[name]
     output = " ".join(done.stdout.split())
     assert done.returncode != 0
-    for word in words:
+    for word in REFUSED[name][2]:
         assert word in output, output
+
+
+@pytest.mark.parametrize(
+    ("status", "stops", "output"),
+    [(3, False, ""), (4, False, ""), (0, True, "stopped\n"), (1, True, "stopped\n")],
+)
+def test_a_server_is_stopped_where_one_runs(tmp_path, status, stops, output):
+    """By pg_ctl, as postgres; what it says itself is no sign of a change."""
+    programs = {"pg_ctl": f'echo says; echo "$@" >>{tmp_path}/asked; [ "$1" = stop ] || exit {status}'}
+    programs["runuser"] = '[ "$1 $2 $3" = "-u postgres --" ] && shift 3 && exec "$@"'
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def stop(directory):
+        command = [*CONTROLS["platform_postgresql_stop"], directory, "/data"]
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+    assert stop(tmp_path / "none") == "" and not (tmp_path / "asked").exists()
+    assert stop(tmp_path) == output
+    assert ("stop --wait" in (tmp_path / "asked").read_text()) is stops
+
+
+@pytest.mark.parametrize("role", ["destroy", "remove"])
+def test_no_server_is_left_where_data_go(role):
+    """Between the stop of Patroni and the end of etcd and of the data."""
+    file = ROOT / "roles" / role / "tasks" / {"destroy": "stop.yml", "remove": "host.yml"}[role]
+    names = [task["name"].split(" | ")[1] for task in tasks(load(file))]
+    stops = [number for number, name in enumerate(names) if name.startswith("Ensure PostgreSQL and its pooler")]
+    (server,) = [
+        number
+        for number, task in enumerate(tasks(load(file)))
+        if "platform_postgresql_stop" in str(task.get("ansible.builtin.command"))
+    ]
+    etcd = [number for number, name in enumerate(names) if name.startswith("Ensure etcd")]
+    assert stops and max(stops) < server < min(etcd)
 
 
 def test_destroying_goes_to_no_host_with_backups():

@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import pytest
-from repository import ROOT, load, render_with, tasks
+from repository import ROOT, load, render_all, tasks
 
 HOSTS = ("db1", "db2", "db3")
 LEADER = "db2"
@@ -39,33 +39,112 @@ class Tree:
             (base / "upgrade.json").write_text(json.dumps(found))
         return self
 
-    def ask(self, entry="preflight", version=17, **more):
+    def question(self, entry="preflight", version=17, **more):
         variables = {"tree": str(self.path), "entry": entry, "platform_postgresql_version": version}
         variables |= {"upgrade_cluster": "test", "__upgrade_config": "{{ tree }}/{{ inventory_hostname }}/config.yml"}
         variables |= {"__upgrade_state": "{{ tree }}/{{ inventory_hostname }}/upgrade.json", **more}
-        done = render_with("upgrade.yml", variables)
-        return done.returncode, done.stdout + done.stderr
-
-    def decided(self, *words, **more):
-        status, output = self.ask(*words, **more)
-        assert status == 0, output
-        return json.loads((self.path / "decided.json").read_text())
-
-    def refuses(self, words, *arguments, **more):
-        status, output = self.ask(*arguments, **more)
-        assert status != 0, output
-        assert re.search(words, " ".join(output.split())), output
+        return "upgrade.yml", variables
 
 
 @pytest.fixture
 def tree(tmp_path):
+    return planted(tmp_path)
+
+
+def planted(path):
     for host in HOSTS:
-        (tmp_path / host).mkdir()
-    return Tree(tmp_path)
+        (path / host).mkdir(parents=True)
+    return Tree(path)
 
 
-def test_older_data_begin_an_upgrade_on_the_primary(tree):
-    found = tree.data(15).decided()
+def killed(stages):
+    def build(tree):
+        tree.data(15, configured=False).data(17, LEADER)
+        for name, hosts in stages.items():
+            tree.state(name, *hosts)
+
+    return build
+
+
+def older(tree):
+    tree.data(15)
+
+
+def stopped(tree):
+    tree.data(15).state("stopping")
+
+
+def served(tree):
+    tree.data(15).state("stopping").state("open", "db1")
+
+
+def spent(tree):
+    tree.data(15, linked=True).state("stopping")
+
+
+KILLED = {
+    "stopping": ({"stopping": ("db3",)}, True),
+    # Killed while it told them.
+    "started": ({"stopping": ("db1", "db2"), "started": ("db3",)}, False),
+    "open": ({"started": ("db1",), "open": ("db3",)}, False),
+}
+BACK = {"entry": "back_out_preflight", "version": 15}
+# What lies there, what is asked, and the words of the refusal.
+REFUSED = {
+    "no name": (older, {"upgrade_cluster": ""}, "found nothing, expected test"),
+    "older": (older, {"version": 14}, "found 14, and data of version 15; expected data of one older version"),
+    "one place": (older, {"place": 15}, "for version 17 too, expected a directory of its own"),
+    "members of two versions": (
+        lambda tree: tree.data(15, "db1", "db2").data(16, "db3"),
+        {},
+        "data of version 15 and 16",
+    ),
+    "data in the new place": (
+        lambda tree: tree.data(15).data(17, "db3", configured=False),
+        {},
+        "found data that no upgrade has made",
+    ),
+    "on its way to another version": (stopped, {"version": 18}, "while an upgrade to 17 has not come to its end"),
+    "data that linking has spent": (spent, {}, "found it spent by pg_upgrade"),
+    "back to data that linking has spent": (spent, BACK, "found none or data that pg_upgrade has linked"),
+    "back from nothing": (older, BACK, "found none, expected what an upgrade has left"),
+    "back with the new version": (stopped, BACK | {"version": 17}, "found 17 with its data in .*, expected 15"),
+    "back with a loss": (served, BACK, "found clients in version 17 .* upgrade_lose_writes=true"),
+}
+DECIDED = {
+    "begun": (older, {}),
+    "same": (lambda tree: tree.data(17), {}),
+    "only asked": (older, {"upgrade_check_only": True}),
+    "linked": (older, {"version": 18, "upgrade_link": True}),
+    "back": (stopped, BACK),
+    "back, with the word": (served, BACK | {"upgrade_lose_writes": True}),
+    **{name: (killed(stages), {}) for name, (stages, _converts) in KILLED.items()},
+}
+CASES = DECIDED | {name: case[:2] for name, case in REFUSED.items()}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Every case, asked: its finished run and its tree."""
+    trees = {name: planted(tmp_path_factory.mktemp("case")) for name in CASES}
+    for name, (build, _asked) in CASES.items():
+        build(trees[name])
+    done = render_all([trees[name].question(**asked) for name, (_build, asked) in CASES.items()])
+    return dict(zip(CASES, zip(done, trees.values(), strict=True), strict=True))
+
+
+@pytest.fixture
+def decided(runs):
+    def read(name):
+        done, tree = runs[name]
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads((tree.path / "decided.json").read_text())
+
+    return read
+
+
+def test_older_data_begin_an_upgrade_on_the_primary(decided):
+    found = decided("begun")
     assert (found["stage"], found["runs"], found["converts"], found["returns"]) == ("new", True, True, False)
     assert (found["plan"]["from"], found["plan"]["to"], found["plan"]["leader"]) == (15, 17, LEADER)
     initdb, convert, analyze = found["commands"]
@@ -75,75 +154,38 @@ def test_older_data_begin_an_upgrade_on_the_primary(tree):
     assert [pair[0] for pair in found["servers"]] == ["/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/17/bin"]
 
 
-def test_data_of_the_version_need_nothing(tree):
-    found = tree.data(17).decided()
+def test_data_of_the_version_need_nothing(decided):
+    found = decided("same")
     assert (found["stage"], found["runs"]) == ("none", False)
 
 
-def test_only_asking_runs_nothing(tree):
-    assert tree.data(15).decided(upgrade_check_only=True)["runs"] is False
+def test_only_asking_runs_nothing(decided):
+    assert decided("only asked")["runs"] is False
 
 
-def test_linking_is_asked_for_and_new_statistics_come_along(tree):
-    _initdb, convert, analyze = tree.data(15).decided(version=18, upgrade_link=True)["commands"]
+def test_linking_is_asked_for_and_new_statistics_come_along(decided):
+    _initdb, convert, analyze = decided("linked")["commands"]
     assert "--link" in convert and "--missing-stats-only" in analyze
 
 
-@pytest.mark.parametrize(
-    ("stages", "stage", "converts"),
-    [
-        ({"stopping": ("db3",)}, "stopping", True),
-        # Killed while it told them.
-        ({"stopping": ("db1", "db2"), "started": ("db3",)}, "started", False),
-        ({"started": ("db1",), "open": ("db3",)}, "open", False),
-    ],
-)
-def test_a_killed_run_is_gone_on_with_from_the_furthest_step(tree, stages, stage, converts):
-    tree.data(15, configured=False).data(17, LEADER)
-    for name, hosts in stages.items():
-        tree.state(name, *hosts)
-    found = tree.decided()
-    assert (found["stage"], found["runs"], found["converts"]) == (stage, True, converts)
+@pytest.mark.parametrize("stage", KILLED)
+def test_a_killed_run_is_gone_on_with_from_the_furthest_step(decided, stage):
+    found = decided(stage)
+    assert (found["stage"], found["runs"], found["converts"]) == (stage, True, KILLED[stage][1])
     assert found["plan"]["leader"] == LEADER
 
 
-@pytest.mark.parametrize(
-    ("old", "more", "words"),
-    [
-        (15, {"upgrade_cluster": ""}, "found nothing, expected test"),
-        (15, {"version": 14}, "found 14, and data of version 15; expected data of one older version"),
-        (15, {"place": 15}, "for version 17 too, expected a directory of its own"),
-    ],
-)
-def test_what_cannot_work_is_refused(tree, old, more, words):
-    tree.data(old).refuses(words, **more)
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_work_is_refused(runs, name):
+    done, _tree = runs[name]
+    output = done.stdout + done.stderr
+    assert done.returncode != 0, output
+    assert re.search(REFUSED[name][2], " ".join(output.split())), output
 
 
-def test_members_of_two_versions_are_refused(tree):
-    tree.data(15, "db1", "db2").data(16, "db3").refuses("data of version 15 and 16")
-
-
-def test_data_in_the_new_place_are_refused(tree):
-    tree.data(15).data(17, "db3", configured=False).refuses("found data that no upgrade has made")
-
-
-def test_an_upgrade_on_its_way_to_another_version_is_refused(tree):
-    tree.data(15).state("stopping").refuses("while an upgrade to 17 has not come to its end", version=18)
-
-
-def test_data_that_linking_has_spent_are_refused(tree):
-    tree.data(15, linked=True).state("stopping").refuses("found it spent by pg_upgrade")
-    tree.refuses("found none or data that pg_upgrade has linked", "back_out_preflight", version=15)
-
-
-def test_a_back_out_wants_the_former_version_and_a_word_for_a_loss(tree):
-    tree.data(15).refuses("found none, expected what an upgrade has left", "back_out_preflight", version=15)
-    tree.state("stopping")
-    assert tree.decided("back_out_preflight", version=15)["returns"] is True
-    tree.refuses("found 17 with its data in .*, expected 15", "back_out_preflight", version=17)
-    tree.state("open", "db1")
-    tree.refuses("found clients in version 17 .* upgrade_lose_writes=true", "back_out_preflight", version=15)
-    tree.decided("back_out_preflight", version=15, upgrade_lose_writes=True)
+def test_a_back_out_goes_to_the_former_version_and_may_be_told_to_lose(decided):
+    assert decided("back")["returns"] is True
+    decided("back, with the word")
 
 
 def position(name, file, key):
