@@ -11,7 +11,7 @@ class Cluster:
     """Members that answer at https://NAME:2379, led by the first; `refusals` is what the next changes are answered."""
 
     def __init__(self, *names, learners=(), dead=(), refusals=()):
-        self.members = {number: name for number, name in enumerate(names, 1)}
+        self.members = dict(enumerate(names, 1))
         self.learners, self.dead, self.refusals, self.said = set(learners), dead, list(refusals), []
 
     def listed(self):
