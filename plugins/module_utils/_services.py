@@ -135,6 +135,7 @@ def instances(services, context):
                 {
                     "name": f"{service['name']}-{index + 1}",
                     "service": service["name"],
+                    "port": int(service["port"]) + index if service.get("port") else None,
                     "image": service["image"],
                     "container": container(service, index, context),
                     "gate": gate(service, index, context["host"]),
