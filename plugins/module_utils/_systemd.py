@@ -13,6 +13,7 @@ PROPERTIES = (
     "ActiveState",
     "UnitFileState",
     "NeedDaemonReload",
+    "DropInPaths",
     "InactiveExitTimestamp",
     "StateChangeTimestamp",
     "ReloadResult",
@@ -38,10 +39,19 @@ def read_at(shown, refresh):
     return moment(shown.get("StateChangeTimestamp" if reloaded else "InactiveExitTimestamp"))
 
 
+def unread(shown, service, written):
+    """Whether systemd has not read the unit as it is. Up to release 252 it says no to the first drop-in of a unit."""
+    if shown.get("NeedDaemonReload") == "yes":
+        return True
+    dropped = [path for path in service["files"] if path.rpartition("/")[0].endswith(f"/{service['name']}.d")]
+    late = written > moment(shown.get("InactiveExitTimestamp"))
+    return late and not set(dropped) <= set(shown.get("DropInPaths", "").split())
+
+
 def needed(shown, service, written):
     """What a service needs, in order. `written` is when the newest of its files was."""
     active, at_boot = shown.get("ActiveState"), shown.get("UnitFileState")
-    actions = ["daemon-reload"] if shown.get("NeedDaemonReload") == "yes" else []
+    actions = ["daemon-reload"] if unread(shown, service, written) else []
     if service["state"] == "stopped":
         actions += ["disable"] if at_boot == "enabled" else []
         return actions + (["stop"] if active in ("active", "reloading", "activating") else [])

@@ -13,6 +13,7 @@ SHOWN = {
     "ReloadResult": "success",
 }
 START, RELOAD = 1795255200.5, 1795258800.5
+DROP_IN = "/etc/systemd/system/a.service.d/mainstay.conf"
 SERVICE = {
     "name": "a.service",
     "state": "started",
@@ -33,6 +34,9 @@ SERVICE = {
         ({"ActiveState": "failed", "UnitFileState": "disabled"}, {}, 0, ["enable", "start"]),
         ({"NeedDaemonReload": "yes"}, {}, 0, ["daemon-reload"]),
         ({"NeedDaemonReload": "yes"}, {}, START + 1, ["daemon-reload", "restart"]),
+        ({}, {"files": [DROP_IN]}, START + 1, ["daemon-reload", "restart"]),
+        ({}, {"files": [DROP_IN]}, START - 1, []),
+        ({"DropInPaths": f"/run/x.conf {DROP_IN}"}, {"files": [DROP_IN]}, START + 1, ["restart"]),
         ({"UnitFileState": "static"}, {}, 0, []),
         ({"UnitFileState": "indirect"}, {}, 0, []),
         # A member that waits for the others, with the files that it began with and with others.
