@@ -39,19 +39,24 @@ def read_at(shown, refresh):
     return moment(shown.get("StateChangeTimestamp" if reloaded else "InactiveExitTimestamp"))
 
 
-def unread(shown, service, written):
+def drop_in_directories(name):
+    """Names of the directories that add to a unit: its own, and those of each part of its name that ends in a dash."""
+    stem, dot, kind = name.rpartition(".")
+    stem, kind = (stem, kind) if dot else (kind, "service")
+    parts = stem.split("-")
+    prefixes = ["-".join(parts[:length]) + "-" for length in range(len(parts) - 1, 0, -1)]
+    return [f"{each}.{kind}.d" for each in [stem, *prefixes]]
+
+
+def unread(shown, drop_ins):
     """Whether systemd has not read the unit as it is. Up to release 252 it says no to the first drop-in of a unit."""
-    if shown.get("NeedDaemonReload") == "yes":
-        return True
-    dropped = [path for path in service["files"] if path.rpartition("/")[0].endswith(f"/{service['name']}.d")]
-    late = written > moment(shown.get("InactiveExitTimestamp"))
-    return late and not set(dropped) <= set(shown.get("DropInPaths", "").split())
+    return shown.get("NeedDaemonReload") == "yes" or not set(drop_ins) <= set(shown.get("DropInPaths", "").split())
 
 
-def needed(shown, service, written):
-    """What a service needs, in order. `written` is when the newest of its files was."""
+def needed(shown, service, written, drop_ins):
+    """What a service needs, in order. `written` is when the newest of its files was, `drop_ins` what adds to its unit."""
     active, at_boot = shown.get("ActiveState"), shown.get("UnitFileState")
-    actions = ["daemon-reload"] if unread(shown, service, written) else []
+    actions = ["daemon-reload"] if unread(shown, drop_ins) else []
     if service["state"] == "stopped":
         actions += ["disable"] if at_boot == "enabled" else []
         return actions + (["stop"] if active in ("active", "reloading", "activating") else [])

@@ -107,11 +107,17 @@ evidence:
   sample: "prometheus-node-exporter: restart"
 """
 
+import glob
 import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._systemd import PROPERTIES, needed, parse_show
+from ansible_collections.mainstay.platform.plugins.module_utils._systemd import (
+    PROPERTIES,
+    drop_in_directories,
+    needed,
+    parse_show,
+)
 
 PAUSE = 1  # seconds between two tries
 
@@ -128,6 +134,12 @@ SERVICE = {
 def newest(paths):
     """When the newest of the files that exist was changed: a file put back with its old date counts too."""
     return max((os.stat(path).st_ctime for path in paths if os.path.exists(path)), default=0.0)
+
+
+def drop_ins(name):
+    """What adds to a unit, of the files that an administrator or a role wrote."""
+    found = [glob.glob(f"/etc/systemd/system/{directory}/*.conf") for directory in drop_in_directories(name)]
+    return [path for paths in found for path in paths]
 
 
 def act(module, service, action):
@@ -176,7 +188,7 @@ def look_after(module, service, may_change):
             module.fail_json(
                 msg=f"service {service['name']}: found {found}; expected a unit of that name; install its package"
             )
-    actions = needed(shown, service, newest(service["files"]))
+    actions = needed(shown, service, newest(service["files"]), drop_ins(service["name"]))
     for action in actions if may_change else []:
         act(module, service, action)
     return actions

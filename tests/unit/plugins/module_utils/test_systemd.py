@@ -34,9 +34,6 @@ SERVICE = {
         ({"ActiveState": "failed", "UnitFileState": "disabled"}, {}, 0, ["enable", "start"]),
         ({"NeedDaemonReload": "yes"}, {}, 0, ["daemon-reload"]),
         ({"NeedDaemonReload": "yes"}, {}, START + 1, ["daemon-reload", "restart"]),
-        ({}, {"files": [DROP_IN]}, START + 1, ["daemon-reload", "restart"]),
-        ({}, {"files": [DROP_IN]}, START - 1, []),
-        ({"DropInPaths": f"/run/x.conf {DROP_IN}"}, {"files": [DROP_IN]}, START + 1, ["restart"]),
         ({"UnitFileState": "static"}, {}, 0, []),
         ({"UnitFileState": "indirect"}, {}, 0, []),
         # A member that waits for the others, with the files that it began with and with others.
@@ -59,7 +56,17 @@ SERVICE = {
     ],
 )
 def test_a_service_gets_what_it_needs(shown, service, written, actions):
-    assert _systemd.needed({**SHOWN, **shown}, {**SERVICE, **service}, written) == actions
+    assert _systemd.needed({**SHOWN, **shown}, {**SERVICE, **service}, written, []) == actions
+
+
+@pytest.mark.parametrize(("known", "actions"), [("", ["daemon-reload"]), (f"/run/x.conf {DROP_IN}", [])])
+def test_a_drop_in_that_systemd_has_not_seen_is_read(known, actions):
+    assert _systemd.needed({**SHOWN, "DropInPaths": known}, SERVICE, 0, [DROP_IN]) == actions
+
+
+def test_a_unit_is_added_to_by_its_name_and_its_prefixes():
+    assert _systemd.drop_in_directories("pgbouncer") == ["pgbouncer.service.d"]
+    assert _systemd.drop_in_directories("a-b-c.timer") == ["a-b-c.timer.d", "a-b-.timer.d", "a-.timer.d"]
 
 
 def test_the_answer_of_systemctl_is_read():
