@@ -54,7 +54,7 @@ def unread(shown, drop_ins):
 
 
 def needed(shown, service, written, drop_ins):
-    """What a service needs, in order. `written`: when the newest of its files was; `drop_ins`: what adds to its unit."""
+    """What a service needs, in order. `written`: when its newest file was; `drop_ins`: what adds to its unit."""
     active, at_boot = shown.get("ActiveState"), shown.get("UnitFileState")
     actions = ["daemon-reload"] if unread(shown, drop_ins) else []
     if service["state"] == "stopped":

@@ -68,10 +68,12 @@ def test_a_session_belongs_to_one_transaction(rendered):
     assert rendered["pgbouncer"]["max_prepared_statements"] == "200"
 
 
-def test_an_old_release_gets_no_setting_that_it_does_not_know(tmp_path):
+def test_an_old_release_gets_nothing_that_it_does_not_know_or_that_keeps_logins_out(tmp_path):
     done = render(tmp_path / "old.ini", major="12")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not {"max_prepared_statements", "auth_dbname"} & set(settings(tmp_path / "old.ini")["pgbouncer"])
+    old = settings(tmp_path / "old.ini")
+    assert not {"max_prepared_statements", "auth_dbname"} & set(old["pgbouncer"])
+    assert "users" not in old
 
 
 def test_the_mark_changes_with_a_certificate_and_gives_no_secret_away(rendered, tmp_path):
