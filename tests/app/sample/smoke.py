@@ -40,7 +40,9 @@ class Client:
 
 
 def _read_back(client: Client, entry: str) -> dict:
-    """Ask until a replica has the entry and the worker has settled it."""
+    """Ask until a replica has the entry, where there is one, and the worker has settled it."""
+    replica = read("READS_FROM_REPLICA", "yes") == "yes"
+    source = "a replica" if replica else "the primary"
     deadline = time.monotonic() + PATIENCE
     last = "nothing"
     while time.monotonic() < deadline:
@@ -49,12 +51,12 @@ def _read_back(client: Client, entry: str) -> dict:
         except Refused as error:
             last = str(error)
         else:
-            if found["read_from"]["replica"] and found["settled_at"]:
+            if found["settled_at"] and found["read_from"]["replica"] is replica:
                 return found
             last = f"read from {found['read_from']}, settled at {found['settled_at']}"
         # Few questions: the edge counts them.
         time.sleep(2)
-    raise Refused(f"entry {entry} did not come back from a replica, settled, within {PATIENCE:g} s; last: {last}")
+    raise Refused(f"entry {entry} did not come back from {source}, settled, within {PATIENCE:g} s; last: {last}")
 
 
 def run() -> dict:
