@@ -10,7 +10,7 @@ VENV := .venv
 COLLECTION := .cache/collections/ansible_collections/mainstay/platform
 VAULT_PASSWORD := .cache/lab/$(LAB)/vault-password
 
-export RELEASE
+export LAB RELEASE
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_CONFIG = $(CURDIR)/ansible.cfg
 # Mitogen keeps one Python per host instead of starting one per task: the lab's two cores are better spent on the services.
