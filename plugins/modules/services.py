@@ -136,10 +136,13 @@ def newest(paths):
     return max((os.stat(path).st_ctime for path in paths if os.path.exists(path)), default=0.0)
 
 
-def drop_ins(name):
-    """What adds to a unit, of the files that an administrator or a role wrote."""
-    found = [glob.glob(f"/etc/systemd/system/{directory}/*.conf") for directory in drop_in_directories(name)]
-    return [path for paths in found for path in paths]
+def drop_ins(name, root="/etc/systemd/system"):
+    """What adds to a unit, of the files that an administrator or a role wrote. Of equal names the closest one counts."""
+    found = {}
+    for directory in drop_in_directories(name):
+        for path in glob.glob(f"{root}/{directory}/*.conf"):
+            found.setdefault(os.path.basename(path), path)
+    return sorted(found.values())
 
 
 def act(module, service, action):

@@ -95,3 +95,12 @@ def test_a_failure_says_where_to_look(run_module, systemctl, written):
     systemctl.codes = [1]
     found = run_module("services", services=[{"name": "a.service", "files": [written]}])
     assert "'systemctl restart' failed (it says why)" in found["msg"] and "journalctl -u a.service" in found["msg"]
+
+
+def test_of_drop_ins_of_one_name_the_closest_counts(tmp_path):
+    for directory in ("redis-.service.d", "redis-server.service.d"):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "mainstay.conf").touch()
+    (tmp_path / "redis-.service.d" / "limits.conf").touch()
+    found = [f"{tmp_path}/redis-.service.d/limits.conf", f"{tmp_path}/redis-server.service.d/mainstay.conf"]
+    assert services.drop_ins("redis-server", str(tmp_path)) == found
