@@ -137,7 +137,7 @@ def newest(paths):
 
 
 def drop_ins(name, root="/etc/systemd/system"):
-    """What adds to a unit, of the files that an administrator or a role wrote. Of equal names the closest one counts."""
+    """What adds to a unit, of the files that an administrator or a role wrote; of equal names the closest one."""
     found = {}
     for directory in drop_in_directories(name):
         for path in glob.glob(f"{root}/{directory}/*.conf"):
