@@ -31,11 +31,11 @@ class Tree:
                 (self.path / host / "config.yml").write_text(config)
         return self
 
-    def state(self, stage, *hosts, old=15, new=17):
+    def state(self, stage, *hosts, old=15, new=17, **more):
         for host in hosts or HOSTS:
             base = self.path / host
             found = {"from": old, "to": new, "leader": LEADER, "data_dir": str(base / str(old) / "test")}
-            found |= {"new_data_dir": str(base / str(new) / "test"), "stage": stage}
+            found |= {"new_data_dir": str(base / str(new) / "test"), "stage": stage, **more}
             (base / "upgrade.json").write_text(json.dumps(found))
         return self
 
@@ -78,6 +78,11 @@ def served(tree):
     tree.data(15).state("stopping").state("open", "db1")
 
 
+def returning(tree):
+    """A back-out that clients had written before, killed: one member has told that, before it moved data."""
+    tree.data(15).data(17, configured=False).state("stopping", written=False).state("stopping", "db3", written=True)
+
+
 def spent(tree):
     tree.data(15, linked=True).state("stopping")
 
@@ -109,6 +114,8 @@ REFUSED = {
     "back to data that linking has spent": (spent, BACK, "found none or data that pg_upgrade has linked"),
     "back from nothing": (older, BACK, "found none, expected what an upgrade has left"),
     "back with the new version": (stopped, BACK | {"version": 17}, "found 17 with its data in .*, expected 15"),
+    "on while a back-out is": (returning, {}, "found a back-out from version 17 .* run upgrade_back_out.yml again"),
+    "back again with a loss": (returning, BACK, "found clients in version 17 .* upgrade_lose_writes=true"),
     "back with a loss": (served, BACK, "found clients in version 17 .* upgrade_lose_writes=true"),
 }
 DECIDED = {
@@ -118,6 +125,7 @@ DECIDED = {
     "linked": (older, {"version": 18, "upgrade_link": True}),
     "back": (stopped, BACK),
     "back, with the word": (served, BACK | {"upgrade_lose_writes": True}),
+    "back again, with the word": (returning, BACK | {"upgrade_lose_writes": True}),
     **{name: (killed(stages), {}) for name, (stages, _converts) in KILLED.items()},
 }
 CASES = DECIDED | {name: case[:2] for name, case in REFUSED.items()}
@@ -185,7 +193,9 @@ def test_what_cannot_work_is_refused(runs, name):
 
 def test_a_back_out_goes_to_the_former_version_and_may_be_told_to_lose(decided):
     assert decided("back")["returns"] is True
-    decided("back, with the word")
+    assert decided("back")["written"] is False
+    # A second run puts the data aside as well.
+    assert decided("back, with the word")["written"] and decided("back again, with the word")["written"]
 
 
 def position(name, file, key):
