@@ -1,5 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an upgrade makes of the data that it finds: begins, goes on, does nothing, or refuses before anything stops."""
+# This file is longer than others because each state that a killed run leaves is a case of its own.
 
 from __future__ import annotations
 
