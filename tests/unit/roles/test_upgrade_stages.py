@@ -1,5 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an upgrade makes of the data that it finds: begins, goes on, does nothing, or refuses before anything stops."""
+# This file is longer than others because each state that a killed run leaves is a case of its own.
 
 from __future__ import annotations
 
@@ -31,11 +32,11 @@ class Tree:
                 (self.path / host / "config.yml").write_text(config)
         return self
 
-    def state(self, stage, *hosts, old=15, new=17):
+    def state(self, stage, *hosts, old=15, new=17, **more):
         for host in hosts or HOSTS:
             base = self.path / host
             found = {"from": old, "to": new, "leader": LEADER, "data_dir": str(base / str(old) / "test")}
-            found |= {"new_data_dir": str(base / str(new) / "test"), "stage": stage}
+            found |= {"new_data_dir": str(base / str(new) / "test"), "stage": stage, **more}
             (base / "upgrade.json").write_text(json.dumps(found))
         return self
 
@@ -78,6 +79,11 @@ def served(tree):
     tree.data(15).state("stopping").state("open", "db1")
 
 
+def returning(tree):
+    """A back-out that clients had written before, killed: one member has told that, before it moved data."""
+    tree.data(15).data(17, configured=False).state("stopping", written=False).state("stopping", "db3", written=True)
+
+
 def spent(tree):
     tree.data(15, linked=True).state("stopping")
 
@@ -107,8 +113,11 @@ REFUSED = {
     "on its way to another version": (stopped, {"version": 18}, "while an upgrade to 17 has not come to its end"),
     "data that linking has spent": (spent, {}, "found it spent by pg_upgrade"),
     "back to data that linking has spent": (spent, BACK, "found none or data that pg_upgrade has linked"),
+    "no backups": (older, {"upgrade_backup_hosts": []}, "upgrade_backup_hosts: found none, expected a host"),
     "back from nothing": (older, BACK, "found none, expected what an upgrade has left"),
     "back with the new version": (stopped, BACK | {"version": 17}, "found 17 with its data in .*, expected 15"),
+    "on while a back-out is": (returning, {}, "found a back-out from version 17 .* run upgrade_back_out.yml again"),
+    "back again with a loss": (returning, BACK, "found clients in version 17 .* upgrade_lose_writes=true"),
     "back with a loss": (served, BACK, "found clients in version 17 .* upgrade_lose_writes=true"),
 }
 DECIDED = {
@@ -116,8 +125,12 @@ DECIDED = {
     "same": (lambda tree: tree.data(17), {}),
     "only asked": (older, {"upgrade_check_only": True}),
     "linked": (older, {"version": 18, "upgrade_link": True}),
+    "primary moved": (older, {"heard": "db1"}),
+    "nobody answers": (stopped, {"heard": ""}),
+    "point made": (lambda tree: tree.data(15).state("stopping").state("stopping", "db3", point=True), {}),
     "back": (stopped, BACK),
     "back, with the word": (served, BACK | {"upgrade_lose_writes": True}),
+    "back again, with the word": (returning, BACK | {"upgrade_lose_writes": True}),
     **{name: (killed(stages), {}) for name, (stages, _converts) in KILLED.items()},
 }
 CASES = DECIDED | {name: case[:2] for name, case in REFUSED.items()}
@@ -151,7 +164,10 @@ def test_older_data_begin_an_upgrade_on_the_primary(decided):
     assert {"--data-checksums", "--encoding=UTF8", "--locale=C.UTF-8", "--auth-local=peer"} <= set(initdb)
     assert "--old-bindir=/usr/lib/postgresql/15/bin" in convert and "--new-bindir=/usr/lib/postgresql/17/bin" in convert
     assert "--link" not in convert and "--missing-stats-only" not in analyze
-    assert [pair[0] for pair in found["servers"]] == ["/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/17/bin"]
+    # Those that a killed pg_upgrade has left too.
+    directories = [("15", "15/test"), ("17", "17/test"), ("17", "17/test.upgrading"), ("17", "17/test.check")]
+    servers = [(pair[0].split("/")[4], pair[1].split("/", pair[1].count("/") - 1)[-1]) for pair in found["servers"]]
+    assert servers == directories
 
 
 def test_data_of_the_version_need_nothing(decided):
@@ -185,7 +201,17 @@ def test_what_cannot_work_is_refused(runs, name):
 
 def test_a_back_out_goes_to_the_former_version_and_may_be_told_to_lose(decided):
     assert decided("back")["returns"] is True
-    decided("back, with the word")
+    assert decided("back")["written"] is False
+    # A second run puts the data aside as well.
+    assert decided("back, with the word")["written"] and decided("back again, with the word")["written"]
+
+
+def test_the_stop_looks_at_who_leads_and_at_the_restore_point(decided):
+    stops = {name: decided(name)["stops"] for name in ("begun", "primary moved", "nobody answers", "point made")}
+    assert stops["begun"] == {"moved": False, "former_runs": True, "pointed": False, "leads": [LEADER]}
+    assert stops["primary moved"] == {"moved": True, "former_runs": True, "pointed": False, "leads": ["db1"]}
+    assert stops["nobody answers"] == {"moved": False, "former_runs": False, "pointed": False, "leads": []}
+    assert stops["point made"]["pointed"] is True
 
 
 def position(name, file, key):
