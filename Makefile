@@ -74,7 +74,8 @@ unit: tools
 	pytest -q tests/unit
 
 .PHONY: check
-check: lint unit ## The fast tests: lint and units
+check: tools ## The fast tests: lint and units, side by side
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint unit
 
 .PHONY: sanity
 sanity: tools
