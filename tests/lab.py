@@ -117,6 +117,10 @@ def primary(lab: Lab) -> str:
     return next(member["Member"] for member in cluster(lab) if member["Role"] == "Leader")
 
 
+def replica(lab: Lab) -> str:
+    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
+
+
 def redis_master(lab: Lab) -> str:
     """The host that a living Sentinel names to the application."""
     host = next(host for host in lab.hosts if host.startswith("cache") and running(lab, host))

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from tests.lab import Lab, cluster, primary, running
+from tests.lab import Lab, cluster, primary, replica, running
 
 DATABASE_HOSTS = ("db1", "db2", "db3")
 
@@ -42,10 +42,6 @@ def etcdctl(lab: Lab) -> str:
     endpoints = ",".join(f"https://{lab.address(host)}:2379" for host in DATABASE_HOSTS if running(lab, host))
     tls = "--cacert /etc/mainstay/tls/ca.crt --cert /etc/mainstay/tls/host.crt --key /etc/mainstay/tls/host.key"
     return f"ETCDCTL_API=3 etcdctl {tls} --endpoints {endpoints}"
-
-
-def replica(lab: Lab) -> str:
-    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
 
 
 def playbook(lab: Lab, name: str, *arguments: str) -> None:

@@ -11,9 +11,9 @@ import subprocess
 import urllib.parse
 from collections.abc import Iterator
 
-from acts import playbook, replica, wait, whole
+from acts import playbook, wait, whole
 
-from tests.lab import ROOT, Lab, primary
+from tests.lab import ROOT, Lab, primary, replica
 
 IMAGE = ROOT / ".cache" / "drill-disk.img"
 DATA = "/var/lib/postgresql"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.lab import Lab, cluster
+from tests.lab import Lab, replica
 
 
 @dataclass
@@ -103,10 +103,6 @@ BREAKS = [
         "db1",
     ),
 ]
-
-
-def replica(lab: Lab) -> str:
-    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
 
 
 @pytest.mark.parametrize("case", BREAKS, ids=[case.role for case in BREAKS])

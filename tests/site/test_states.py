@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import time
 
-from tests.lab import Lab, cluster, primary
+from tests.lab import Lab, cluster, primary, replica
 
 PATRONICTL = "patronictl -c /etc/patroni/config.yml"
 # A parameter that needs a restart of every member.
 RESTART = json.dumps({"postgresql_settings": {"wal_buffers": "5MB"}})
-
-
-def replica(lab: Lab) -> str:
-    return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
 
 
 def starts(lab: Lab, hosts: list[str]) -> list[str]:
