@@ -94,13 +94,14 @@ molecule: tools
 site: tools
 	pytest -v $(SITE_TESTS)
 
-# Which drills, all without a name, and how often each.
+# Which drills, all without a name; how often each; whether docs/drills.csv gets the rounds.
 DRILLS ?=
 TIMES ?= 10
+RECORD ?= yes
 
 .PHONY: drills
 drills: tools ## Break the database of the lab that stands under a client's writes (DRILLS="kill power_off" TIMES=3)
-	python3 tests/drills/run.py --times $(TIMES) $(DRILLS)
+	python3 tests/drills/run.py --times $(TIMES) $(if $(filter yes,$(RECORD)),--record) $(DRILLS)
 
 .PHONY: test
 test: ## Every test, with what each part took

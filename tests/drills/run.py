@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Break the lab's database under a client's writes, again and again, and print what the client felt.
 
-    tests/drills/run.py [--times N] [DRILL...]      all drills without a name
+    tests/drills/run.py [--times N] [--record] [DRILL...]      all drills without a name
+    tests/drills/run.py --recorded                             breaks nothing: the table of docs/drills.csv
 
 The client runs in a container of the application on app1 and goes through the floating address; its own log says what
 was acknowledged. After every round the cluster must be whole again by itself, and the client reads everything back.
@@ -13,9 +14,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import json
 import os
-import statistics
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 import acts  # noqa: E402
 import disk  # noqa: E402
+import rounds  # noqa: E402
 from acts import wait, whole  # noqa: E402
 
 from tests.lab import Lab, primary  # noqa: E402
@@ -37,7 +39,6 @@ CLIENT = (Path(__file__).parent / "client.py").read_text()
 RATE = 40  # statements per second
 OUTLAST = 10  # seconds that the client writes on after a gap
 SESSIONS, MOST = 500, 0.95  # of `reconnect`: how many come back, and the share of them that the promise is about
-RESULTS = ROOT / ".cache" / "drills.json"
 
 
 def client(lab: Lab, *arguments: object) -> list[str]:
@@ -99,13 +100,12 @@ class Drill:
     gap: float | None
     failed: int | None = None
     readers: bool = False
-    most: int = 100  # rounds, of one that takes long
     prepared: Callable[[Lab], contextlib.AbstractContextManager[str]] | None = None
     after: Callable[..., None] | None = None  # takes what `act` takes, when the cluster is whole again
-    round: Callable[[Lab, Drill], dict] = field(default=lambda lab, drill: one_round(lab, drill))
+    round: Callable[[Lab, Drill], tuple[dict, list[str]]] = field(default=lambda lab, drill: one_round(lab, drill))
 
 
-def one_round(lab: Lab, drill: Drill) -> dict:
+def one_round(lab: Lab, drill: Drill) -> tuple[dict, list[str]]:
     with drill.prepared(lab) if drill.prepared else contextlib.nullcontext() as host:
         subject = (lab, host) if drill.prepared else (lab,)
         writes, reads = Client(lab, "write"), Client(lab, "read")
@@ -125,11 +125,10 @@ def one_round(lab: Lab, drill: Drill) -> dict:
         "written": len(writes.acknowledged),
         "failed": len(failed),
         "lost": len(writes.lost()),
-        "reasons": sorted(set(failed))[:4],
-    }
+    }, sorted(set(failed))[:4]
 
 
-def reconnect(lab: Lab, drill: Drill) -> dict:
+def reconnect(lab: Lab, drill: Drill) -> tuple[dict, list[str]]:
     """Once there is another primary everybody connects at once and writes; the gap is until most of them have."""
     before, undo = primary(lab), drill.act(lab)
     wait("another member is primary", lambda: primary(lab) != before, 60)
@@ -142,13 +141,12 @@ def reconnect(lab: Lab, drill: Drill) -> dict:
         "written": len(seconds),
         "failed": SESSIONS - len(seconds),
         "lost": 0,
-        "reasons": [],
-    }
+    }, []
 
 
 DRILLS = {
     "switchover": Drill(acts.switchover, gap=2, failed=0),
-    "patch": Drill(acts.patch, gap=2, failed=0, readers=True, most=2),
+    "patch": Drill(acts.patch, gap=2, failed=0, readers=True),
     "kill": Drill(acts.kill, gap=5),
     "power_off": Drill(acts.power_off, gap=25),
     "power_off_with_etcd": Drill(acts.power_off_with_etcd, gap=25),
@@ -176,44 +174,35 @@ def kept(drill: Drill, found: dict) -> bool:
     )
 
 
-def distribution(values: list[float]) -> str:
-    ordered = sorted(values)
-    p95 = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
-    return f"{ordered[0]:6.2f} {statistics.median(ordered):6.2f} {p95:6.2f} {ordered[-1]:6.2f}"
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of: {', '.join(DRILLS)}")
     parser.add_argument("--times", type=int, default=10, help="rounds of each drill (10)")
+    parser.add_argument("--record", action="store_true", help="append each round to docs/drills.csv")
+    parser.add_argument("--recorded", action="store_true", help="only print the table of all rounds so far")
     given = parser.parse_args()
     if unknown := set(given.drills) - set(DRILLS):
         parser.error(f"found {', '.join(sorted(unknown))}, expected some of {', '.join(DRILLS)}")
-    lab = Lab(os.environ.get("LAB", "lab"), os.environ.get("RELEASE", "trixie"))
+    release, promised = os.environ.get("RELEASE", "trixie"), {name: drill.gap for name, drill in DRILLS.items()}
+    if given.recorded:
+        print(rounds.table(rounds.recorded(release), promised))
+        return 0
+    lab = Lab(os.environ.get("LAB", "lab"), release)
     wait("the cluster is whole before the first drill", lambda: whole(lab), 60)
-    results, broken = {}, 0
+    done, broken = [], 0
     for name in given.drills or DRILLS:
-        drill, rounds = DRILLS[name], []
-        times = min(given.times, drill.most)
-        for number in range(times):
-            rounds.append(drill.round(lab, drill))
-            verdict = "kept" if kept(drill, rounds[-1]) else "BROKEN"
-            broken += verdict == "BROKEN"
-            print(f"{name} {number + 1}/{times}: {json.dumps(rounds[-1])} {verdict}", flush=True)
-        results[name] = rounds
+        drill = DRILLS[name]
+        for number in range(given.times):
+            found, reasons = drill.round(lab, drill)
+            result = rounds.Round(date=f"{datetime.date.today()}", release=release, drill=name, **found)
+            if given.record:
+                rounds.record(result)
+            done.append(result)
+            broken += not kept(drill, found)
+            verdict = "kept" if kept(drill, found) else f"BROKEN {reasons}"
+            print(f"{name} {number + 1}/{given.times}: {json.dumps(found)} {verdict}", flush=True)
     subprocess.run(client(lab, "drop"), check=True, stdin=subprocess.DEVNULL)
-    RESULTS.write_text(json.dumps(results, indent=1))
-    print(
-        f"\n{'drill':22} {'promised':>8}   {'min':>6} {'median':>6} {'p95':>6} {'max':>6}   failed/round  lost/written"
-    )
-    for name, rounds in results.items():
-        promised = "-" if DRILLS[name].gap is None else f"{DRILLS[name].gap:g} s"
-        failed = statistics.mean(found["failed"] for found in rounds)
-        lost, written = (sum(found[key] for found in rounds) for key in ("lost", "written"))
-        gaps = distribution([found["gap"] for found in rounds])
-        print(f"{name:22} {promised:>8}   {gaps}   {failed:12.1f}  {lost}/{written}")
-    total = sum(len(rounds) for rounds in results.values())
-    print(f"{total - broken} passed, {broken} failed")
+    print(f"\n{rounds.table(done, promised)}\n{len(done) - broken} passed, {broken} failed")
     return 1 if broken else 0
 
 

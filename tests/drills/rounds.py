@@ -1,0 +1,69 @@
+"""What rounds of drills found: kept one line each in docs/drills.csv, and printed as a table of distributions."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+RECORD = Path(__file__).resolve().parents[2] / "docs" / "drills.csv"
+
+
+@dataclass
+class Round:
+    """Of one round: the longest time without an answer in seconds, and numbers of statements."""
+
+    date: str
+    release: str
+    drill: str
+    gap: float
+    written: int
+    failed: int
+    lost: int
+
+
+NAMES = [column.name for column in fields(Round)]
+
+
+def record(found: Round) -> None:
+    """At once, so that the rounds of a run that is killed are not lost."""
+    new = not RECORD.exists()
+    with RECORD.open("a", newline="") as lines:
+        writer = csv.DictWriter(lines, NAMES, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(found))
+
+
+def recorded(release: str) -> list[Round]:
+    with RECORD.open(newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["release"] == release]
+    numbers = ("written", "failed", "lost")
+    return [Round(**{**row, "gap": float(row["gap"]), **{name: int(row[name]) for name in numbers}}) for row in rows]
+
+
+def distribution(values: Iterable[float]) -> list[float]:
+    """Least, median, 95th percentile by nearest rank, most."""
+    ordered = sorted(values)
+    p95 = ordered[-(-95 * len(ordered) // 100) - 1]
+    return [ordered[0], statistics.median(ordered), p95, ordered[-1]]
+
+
+def table(rounds: list[Round], promised: dict[str, float | None]) -> str:
+    """In Markdown, a row per drill in the order of `promised`."""
+    lines = [
+        "| drill | rounds | promised | min | median | p95 | max | failed, per round | lost of acknowledged |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for drill, most in promised.items():
+        of_it = [found for found in rounds if found.drill == drill]
+        if not of_it:
+            continue
+        gaps = " | ".join(f"{value:.2f}" for value in distribution(found.gap for found in of_it))
+        failed = f"{min(found.failed for found in of_it)} to {max(found.failed for found in of_it)}"
+        lost, written = (sum(getattr(found, name) for found in of_it) for name in ("lost", "written"))
+        limit = "-" if most is None else f"{most:g} s"
+        lines.append(f"| `{drill}` | {len(of_it)} | {limit} | {gaps} | {failed} | {lost} of {written:,} |")
+    return "\n".join(lines)
