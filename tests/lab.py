@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -42,6 +43,7 @@ class Lab:
     def __init__(self, name: str, release: str):
         self.name = name
         self.inventory = ROOT / "inventories" / name
+        self.overlay: Path | None = None
         self.state = ROOT / ".cache" / "lab" / name
         self.env = os.environ | {
             "RELEASE": release,
@@ -62,8 +64,25 @@ class Lab:
             )
         return Run(done.returncode, LOG.read_text(errors="replace"))
 
+    def overlaid(self, overlay: Path) -> Lab:
+        """The same lab with the hosts of another inventory beside its own."""
+        twin = copy.copy(self)
+        twin.overlay = overlay
+        return twin
+
     def playbook(self, name: str, *arguments: str) -> Run:
-        return self.run("ansible-playbook", "-i", str(self.inventory), f"playbooks/{name}.yml", *arguments)
+        path = name if "/" in name else f"playbooks/{name}.yml"
+        inventories = [word for each in (self.inventory, self.overlay) if each for word in ("-i", str(each))]
+        return self.run("ansible-playbook", *inventories, path, *arguments)
+
+    def create(self, *hosts: str) -> None:
+        made = self.playbook("lab/create.yml", "--limit", ",".join(hosts))
+        assert made.status == 0, made.tail()
+
+    def remove(self, host: str) -> None:
+        """Lose a host, disks and all, if there is one."""
+        if f"{self.name}-{host}" in self.docker("ps", "--all", "--format", "{{.Names}}").split():
+            self.docker("rm", "--force", "--volumes", f"{self.name}-{host}")
 
     def shell(self, host: str, command: str, check: bool = True, stdin: str | None = None) -> str:
         """Run a command in a host as root, past ssh: the tests must see what the firewall hides."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 from client import Client, Writer
 
-from tests.lab import ROOT, Lab, Run, cluster, primary
+from tests.lab import ROOT, Lab, cluster, primary
 
 OVERLAY = ROOT / "tests" / "site" / "inventory_grow"
 OLD, NEW = ("db1", "db2", "db3"), ("db4", "db5")
@@ -26,30 +27,14 @@ STARTED = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _two_more_hosts(lab: Lab):
-    """The hosts are removed whatever happens; the cluster may still know them then."""
+@pytest.fixture(scope="module")
+def grown(lab: Lab) -> Iterator[Lab]:
+    """With the two hosts, which are removed whatever happens; the cluster may still know them then."""
     if lab.name == "small":
         pytest.skip("the small lab has one host")
-    yield
+    yield lab.overlaid(OVERLAY)
     for host in NEW:
-        gone(lab, host)
-
-
-def grown(lab: Lab, playbook: str, *arguments: str) -> Run:
-    """A run on the lab's inventory and the two hosts beside it."""
-    path = playbook if "/" in playbook else f"playbooks/{playbook}.yml"
-    return lab.run("ansible-playbook", "-i", str(lab.inventory), "-i", str(OVERLAY), path, *arguments)
-
-
-def create(lab: Lab) -> None:
-    made = grown(lab, "lab/create.yml", "--limit", ",".join(NEW))
-    assert made.status == 0, made.tail()
-
-
-def gone(lab: Lab, host: str) -> None:
-    if f"{lab.name}-{host}" in lab.docker("ps", "--all", "--format", "{{.Names}}").split():
-        lab.docker("rm", "--force", "--volumes", f"{lab.name}-{host}")
+        lab.remove(host)
 
 
 def etcd(lab: Lab, host: str = "db1") -> dict[str, dict]:
@@ -77,47 +62,47 @@ def all_there(client: Client, writer: Writer) -> None:
     print(f"longest gap {writer.longest_gap:.1f} s, {len(writer.failures)} failed of {len(writer.acknowledged)} writes")
 
 
-def test_two_hosts_join_by_a_plain_run(lab: Lab):
-    create(lab)
+def test_two_hosts_join_by_a_plain_run(lab: Lab, grown: Lab):
+    grown.create(*NEW)
     # So that nothing but the two hosts is new.
     assert lab.playbook("site").status == 0
     before, leader, client = starts(lab), primary(lab), Client(lab)
     with Writer(client) as writer:
-        run = grown(lab, "site")
+        run = grown.playbook("site")
     assert run.status == 0, run.tail()
     whole(lab, *OLD, *NEW)
     assert (starts(lab), primary(lab)) == (before, leader)
     all_there(client, writer)
 
 
-def test_a_second_run_changes_nothing(lab: Lab):
-    run = grown(lab, "site")
+def test_a_second_run_changes_nothing(grown: Lab):
+    run = grown.playbook("site")
     assert run.status == 0, run.tail()
     assert run.changed == {}, run.output
 
 
-def test_lost_hosts_are_replaced_under_their_names(lab: Lab):
+def test_lost_hosts_are_replaced_under_their_names(lab: Lab, grown: Lab):
     """Two hosts are lost at once, disks and all: one that etcd still counts with, one that somebody has removed."""
     before = etcd(lab)
     for host in NEW:
         if primary(lab) == host:
-            assert grown(lab, "switchover", "-e", "switchover_candidate=db1").status == 0
-        gone(lab, host)
+            assert grown.playbook("switchover", "-e", "switchover_candidate=db1").status == 0
+        lab.remove(host)
     lab.shell("db1", f"{ETCDCTL} member remove {before['db5']['ID']:x}")
-    create(lab)
-    run = grown(lab, "site")
+    grown.create(*NEW)
+    run = grown.playbook("site")
     assert run.status == 0, run.tail()
     whole(lab, *OLD, *NEW)
     assert all(etcd(lab)[host]["ID"] != before[host]["ID"] for host in NEW)
 
 
-def test_a_learner_that_never_started_is_finished(lab: Lab):
+def test_a_learner_that_never_started_is_finished(lab: Lab, grown: Lab):
     """What a run leaves that was killed between registering a member and starting it."""
     lab.shell("db5", "systemctl stop etcd && rm -rf /var/lib/etcd/*")
     lab.shell("db1", f"{ETCDCTL} member remove {etcd(lab)['db5']['ID']:x}")
     added = f"{ETCDCTL} member add db5 --learner --peer-urls=https://172.30.0.35:2380"
     lab.shell("db1", f"until {added}; do sleep 1; done")
-    run = grown(lab, "data", "--tags", "etcd")
+    run = grown.playbook("data", "--tags", "etcd")
     assert run.status == 0, run.tail()
     whole(lab, *OLD, *NEW)
 
@@ -131,20 +116,20 @@ def test_a_learner_that_never_started_is_finished(lab: Lab):
         ("destroy", ["destroy_cluster=somebody-elses"], "destroy_cluster: found somebody-elses"),
     ],
 )
-def test_what_was_typed_wrong_is_refused(lab: Lab, playbook: str, typed: list[str], words: str):
-    run = grown(lab, playbook, *[word for value in typed for word in ("-e", value)])
+def test_what_was_typed_wrong_is_refused(grown: Lab, playbook: str, typed: list[str], words: str):
+    run = grown.playbook(playbook, *[word for value in typed for word in ("-e", value)])
     output = " ".join(run.output.split())
     assert run.status != 0 and words in output and "Nothing has changed" in output, run.tail()
     assert run.changed == {}
 
 
-def test_a_primary_and_a_dead_host_are_taken_out(lab: Lab):
-    assert grown(lab, "switchover", "-e", "switchover_candidate=db4").status == 0 or primary(lab) == "db4"
+def test_a_primary_and_a_dead_host_are_taken_out(lab: Lab, grown: Lab):
+    assert grown.playbook("switchover", "-e", "switchover_candidate=db4").status == 0 or primary(lab) == "db4"
     lab.docker("kill", f"{lab.name}-db5")
     client = Client(lab)
     with Writer(client) as writer:
         writer.until(20, 90)
-        run = grown(lab, "remove_database_host", "-e", "remove_host=db4,db5")
+        run = grown.playbook("remove_database_host", "-e", "remove_host=db4,db5")
         writer.until(10, 60)
     assert run.status == 0, run.tail()
     assert "Not touched, because they did not answer: db5" in " ".join(run.output.split())
@@ -154,8 +139,8 @@ def test_a_primary_and_a_dead_host_are_taken_out(lab: Lab):
     all_there(client, writer)
 
 
-def test_taking_them_out_again_changes_nothing(lab: Lab):
-    run = grown(lab, "remove_database_host", "-e", "remove_host=db4,db5")
+def test_taking_them_out_again_changes_nothing(grown: Lab):
+    run = grown.playbook("remove_database_host", "-e", "remove_host=db4,db5")
     assert run.status == 0, run.tail()
     assert run.changed == {}, run.tail()
 

@@ -88,7 +88,7 @@ def done(lab: Lab, name: str, *arguments: str):
 def build(lab: Lab) -> None:
     for command in (["lab/engine.sh"], ["lab/image.sh", "trixie"]):
         assert lab.run(*command).status == 0, command
-    created = lab.run("ansible-playbook", "-i", str(lab.inventory), "lab/create.yml")
+    created = lab.playbook("lab/create.yml")
     assert created.status == 0, created.tail()
     done(lab, "secrets")
     for host in lab.hosts:
@@ -113,7 +113,7 @@ def site() -> Iterator[Lab]:
     build(lab)
     yield lab
     if not os.environ.get("KEEP"):
-        lab.run("ansible-playbook", "-i", str(lab.inventory), "lab/destroy.yml")
+        lab.playbook("lab/destroy.yml")
         (settings / "vault.yml").unlink()
 
 
