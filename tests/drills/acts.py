@@ -5,6 +5,7 @@ Each act takes the lab; what it returns, if anything, undoes it.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,17 +15,21 @@ from tests.lab import Lab, cluster, primary, replica, running
 DATABASE_HOSTS = ("db1", "db2", "db3")
 
 
-def wait(what: str, holds: Callable[[], bool], seconds: float) -> float:
-    """Seconds until it holds; it must, before the deadline."""
-    began = time.monotonic()
+class Broken(Exception):
+    """What a drill relies on is not so."""
+
+
+def wait(what: str, holds: Callable[[], bool], seconds: float) -> None:
+    """Until it holds; it must, before the deadline."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
             if holds():
-                return time.monotonic() - began
+                return
         except (AssertionError, subprocess.CalledProcessError, StopIteration, ValueError):
             pass  # nobody could answer yet
-        if time.monotonic() - began > seconds:
-            raise SystemExit(f"drill: expected within {seconds:g} s that {what}; it is not so")
+        if time.monotonic() > deadline:
+            raise Broken(f"expected within {seconds:g} s that {what}; it is not so")
         time.sleep(0.5)
 
 
@@ -38,8 +43,10 @@ def whole(lab: Lab) -> bool:
     return len(leaders) == 1 and len(streaming) == len(DATABASE_HOSTS) - 1
 
 
-def etcdctl(lab: Lab) -> str:
-    endpoints = ",".join(f"https://{lab.address(host)}:2379" for host in DATABASE_HOSTS if running(lab, host))
+def etcdctl(lab: Lab, *hosts: str) -> str:
+    """Asks the named hosts, or all that run."""
+    asked = hosts or [host for host in DATABASE_HOSTS if running(lab, host)]
+    endpoints = ",".join(f"https://{lab.address(host)}:2379" for host in asked)
     tls = "--cacert /etc/mainstay/tls/ca.crt --cert /etc/mainstay/tls/host.crt --key /etc/mainstay/tls/host.key"
     return f"ETCDCTL_API=3 etcdctl {tls} --endpoints {endpoints}"
 
@@ -47,7 +54,7 @@ def etcdctl(lab: Lab) -> str:
 def playbook(lab: Lab, name: str, *arguments: str) -> None:
     run = lab.playbook(name, *arguments)
     if run.status != 0:
-        raise SystemExit(f"drill: playbooks/{name}.yml failed:\n{run.tail()}")
+        raise Broken(f"playbooks/{name}.yml failed:\n{run.tail()}")
 
 
 def switchover(lab: Lab) -> None:
@@ -77,10 +84,10 @@ def patch(lab: Lab) -> None:
     for host in DATABASE_HOSTS:
         aged, old = lab.shell(host, AGED), set(before[host]) & set(lab.shell(host, STARTED).split())
         if aged or old:
-            raise SystemExit(f"drill: expected upgrades that run on {host}; found {aged or 'services of before'}")
+            raise Broken(f"expected upgrades that run on {host}; found {aged or 'services of before'}")
     if first == second or again.status != 0 or again.changed or primary(lab) != second:
-        raise SystemExit(
-            f"drill: expected one switchover from {first}, and nothing in a second run; found the primary {second}, "
+        raise Broken(
+            f"expected one switchover from {first}, and nothing in a second run; found the primary {second}, "
             f"then {primary(lab)}, status {again.status}, changed {again.changed}:\n{again.tail()}"
         )
 
@@ -90,10 +97,28 @@ def kill(lab: Lab) -> None:
     lab.shell(primary(lab), "pkill -KILL -o -x postgres")
 
 
+def vanish(lab: Lab, *hosts: str) -> None:
+    """As by a cut of power: first no packet leaves any more, so nobody is told that connections end."""
+    for host in hosts:
+        lab.shell(host, "ip link set eth0 down")
+    lab.docker("kill", *(f"{lab.name}-{host}" for host in hosts))
+
+
+def back(lab: Lab, *hosts: str) -> None:
+    lab.docker("start", *(f"{lab.name}-{host}" for host in hosts))
+
+
+def leads_etcd(lab: Lab, host: str) -> bool:
+    status = json.loads(lab.shell(host, f"{etcdctl(lab, host)} endpoint status --write-out=json"))[0]["Status"]
+    return status["leader"] == status["header"]["member_id"]
+
+
 def power_off(lab: Lab) -> Callable[[], None]:
+    """The primary's host, which does not lead etcd: the platform sees to that."""
     host = primary(lab)
-    lab.docker("kill", f"{lab.name}-{host}")
-    return lambda: lab.docker("start", f"{lab.name}-{host}")
+    wait(f"{host}, the primary's host, does not lead etcd", lambda: not leads_etcd(lab, host), 60)
+    vanish(lab, host)
+    return lambda: back(lab, host)
 
 
 def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
@@ -101,7 +126,9 @@ def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
     host = primary(lab)
     member = f"$({etcdctl(lab)} member list | awk -F', ' '$3 == \"{host}\" {{print $1}}')"
     lab.shell(host, f"systemctl stop mainstay-etcd-leader.timer; {etcdctl(lab)} move-leader {member} || true")
-    return power_off(lab)
+    wait(f"{host} leads etcd", lambda: leads_etcd(lab, host), 10)
+    vanish(lab, host)
+    return lambda: back(lab, host)
 
 
 def cut_off(lab: Lab) -> Callable[[], None]:
@@ -119,24 +146,31 @@ def cut_off(lab: Lab) -> Callable[[], None]:
 
 def lose_replica(lab: Lab) -> Callable[[], None]:
     host = replica(lab)
-    lab.docker("kill", f"{lab.name}-{host}")
-    return lambda: lab.docker("start", f"{lab.name}-{host}")
+    vanish(lab, host)
+    return lambda: back(lab, host)
 
 
 def lose_etcd(lab: Lab) -> Callable[[], None]:
-    host = primary(lab)
+    """The member that leads: the others have to agree on another one."""
+    host = next(host for host in DATABASE_HOSTS if leads_etcd(lab, host))
     lab.shell(host, "systemctl kill --signal KILL etcd; systemctl stop etcd")
     return lambda: lab.shell(host, "systemctl start etcd")
 
 
 def lose_pooler(lab: Lab) -> Callable[[], None]:
+    """One that serves readers: they go elsewhere."""
     host = replica(lab)
     lab.shell(host, "systemctl kill --signal KILL pgbouncer; systemctl stop pgbouncer")
     return lambda: lab.shell(host, "systemctl start pgbouncer")
 
 
-def all_power(lab: Lab) -> Callable[[], None]:
-    hosts = [f"{lab.name}-{host}" for host in DATABASE_HOSTS]
-    lab.docker("kill", *hosts)
-    lab.docker("start", *hosts)
-    return lambda: None
+def crash_pooler(lab: Lab) -> None:
+    """SIGKILL of the one that serves writers: what runs in it fails, and it is started again."""
+    lab.shell(primary(lab), "systemctl kill --signal KILL pgbouncer")
+
+
+def all_power(lab: Lab) -> None:
+    """Every host but the one that the client runs on, at once, and back after a few seconds."""
+    hosts = [host for host in lab.hosts if host != "app1"]
+    vanish(lab, *hosts)
+    back(lab, *hosts)

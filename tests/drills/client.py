@@ -4,7 +4,7 @@ Runs where the application runs, in a container of it, with its driver, its secr
     python3 -c "$(cat client.py)" write RATE   writes until its input ends; per attempt: TIME ok|failed ID [REASON]
     python3 -c "$(cat client.py)" read RATE    the same with queries, through the read-only entry
     python3 -c "$(cat client.py)" lost < IDS   prints those of the ids that the database does not have
-    python3 -c "$(cat client.py)" connect N    N sessions at once; one line each: seconds until its first write
+    python3 -c "$(cat client.py)" connect N S  N sessions at once, until each has written, S seconds at most: SECONDS ID
     python3 -c "$(cat client.py)" drop         removes the table
 A session lives for SESSION_SECONDS, as those of a pool do. A statement that failed is never sent again: it counts.
 """
@@ -96,18 +96,19 @@ def lost() -> None:
             say(key)
 
 
-def storm(sessions: int) -> None:
-    """As after a failover: everybody connects at once, and again until it works."""
+def storm(sessions: int, seconds: int) -> None:
+    """As after a failover: everybody connects at once, and again until it works or the time is over."""
     with connect() as connection:
         connection.execute(TABLE)
     began = time.monotonic()
 
     def one() -> None:
-        while True:
+        while time.monotonic() - began < seconds:
+            key = str(uuid.uuid4())
             try:
                 with connect() as connection:
-                    connection.execute(INSERT, (str(uuid.uuid4()),))
-                    return say(f"{time.monotonic() - began:.3f}")
+                    connection.execute(INSERT, (key,))
+                    return say(f"{time.monotonic() - began:.3f}", key)
             except psycopg.Error:
                 time.sleep(PAUSE)
 

@@ -13,7 +13,7 @@ RECORD = Path(__file__).resolve().parents[2] / "docs" / "drills.csv"
 
 @dataclass
 class Round:
-    """Of one round: the longest time without an answer in seconds, and numbers of statements."""
+    """Of one round: the longest time without an answer in seconds, numbers of statements, and what went wrong."""
 
     date: str
     release: str
@@ -22,8 +22,17 @@ class Round:
     written: int
     failed: int
     lost: int
+    kept: bool  # what is promised
+    problem: str = ""
+    changed: int | None = None  # hosts that site.yml changed after this round, where it was run
 
 
+READ = {
+    "gap": float,
+    **dict.fromkeys(("written", "failed", "lost"), int),
+    "kept": lambda text: text == "True",
+    "changed": lambda text: int(text) if text else None,
+}
 NAMES = [column.name for column in fields(Round)]
 
 
@@ -40,8 +49,7 @@ def record(found: Round) -> None:
 def recorded(release: str) -> list[Round]:
     with RECORD.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["release"] == release]
-    numbers = ("written", "failed", "lost")
-    return [Round(**{**row, "gap": float(row["gap"]), **{name: int(row[name]) for name in numbers}}) for row in rows]
+    return [Round(**{name: READ[name](text) if name in READ else text for name, text in row.items()}) for row in rows]
 
 
 def distribution(values: Iterable[float]) -> list[float]:
@@ -54,8 +62,8 @@ def distribution(values: Iterable[float]) -> list[float]:
 def table(rounds: list[Round], promised: dict[str, float | None]) -> str:
     """In Markdown, a row per drill in the order of `promised`."""
     lines = [
-        "| drill | rounds | promised | min | median | p95 | max | failed, per round | lost of acknowledged |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| drill | kept | promised | min | median | p95 | max | failed, each | lost of acknowledged | site.yml after |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for drill, most in promised.items():
         of_it = [found for found in rounds if found.drill == drill]
@@ -65,5 +73,8 @@ def table(rounds: list[Round], promised: dict[str, float | None]) -> str:
         failed = f"{min(found.failed for found in of_it)} to {max(found.failed for found in of_it)}"
         lost, written = (sum(getattr(found, name) for found in of_it) for name in ("lost", "written"))
         limit = "-" if most is None else f"{most:g} s"
-        lines.append(f"| `{drill}` | {len(of_it)} | {limit} | {gaps} | {failed} | {lost} of {written:,} |")
+        kept = f"{sum(found.kept for found in of_it)} of {len(of_it)}"
+        runs = [found.changed for found in of_it if found.changed is not None]
+        after = f"changed={sum(runs)}" if runs else "-"
+        lines.append(f"| `{drill}` | {kept} | {limit} | {gaps} | {failed} | {lost} of {written:,} | {after} |")
     return "\n".join(lines)

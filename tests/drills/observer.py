@@ -1,0 +1,83 @@
+"""A client of the lab's database and its log. It runs in a container of the application on app1; see client.py."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from acts import wait
+
+from tests.lab import Lab
+
+PROGRAM = (Path(__file__).parent / "client.py").read_text()
+HOST = "app1"
+RATE = 40  # statements per second
+STORM = 60  # seconds after which a client of a storm gives up
+
+
+def command(lab: Lab, *arguments: object) -> list[str]:
+    inner = ["docker", "exec", "-i", "api-1", "python3", "-u", "-c", PROGRAM, *map(str, arguments)]
+    return ["docker", "exec", "-i", f"{lab.name}-{HOST}", *inner]
+
+
+def ask(lab: Lab, *arguments: object, keys: list[str] | None = None) -> list[list[str]]:
+    """The lines of a job that ends by itself, in words."""
+    given = "\n".join(keys or [])
+    done = subprocess.run(command(lab, *arguments), input=given, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def lost(lab: Lab, keys: list[str]) -> int:
+    """How many of the acknowledged rows the database does not have."""
+    return len(ask(lab, "lost", keys=keys))
+
+
+@dataclass
+class Client:
+    """A client that writes, or reads, from `with` to the end of it."""
+
+    lab: Lab
+    job: str
+    acknowledged: list[tuple[float, str]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    ended: float = 0.0
+
+    def __enter__(self) -> Client:
+        arguments = command(self.lab, self.job, RATE)
+        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        wait(f"the client can {self.job}", lambda: len(self.acknowledged) > RATE, 60)
+        return self
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            at, verdict, key, *reason = line.split(maxsplit=3)
+            if verdict == "ok":
+                self.acknowledged.append((float(at), key))
+            else:
+                self.failed.append(reason[0].strip() if reason else "")
+
+    def __exit__(self, *_details) -> None:
+        self.ended = time.time()
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.reader.join()
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for _at, key in self.acknowledged]
+
+    @property
+    def newest(self) -> float:
+        return self.acknowledged[-1][0]
+
+    @property
+    def gap(self) -> float:
+        """Seconds of the longest time without an acknowledgement for any session, also when none came any more."""
+        times = sorted([*(at for at, _key in self.acknowledged), self.ended])
+        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
