@@ -7,7 +7,7 @@ import ast
 import re
 
 import pytest
-from repository import ROOT, load
+from repository import ROOT, load, tasks
 
 TASK_FILES = sorted((ROOT / "roles").glob("*/tasks/**/*.yml")) + sorted((ROOT / "roles").glob("*/handlers/*.yml"))
 # A file over its cap says why in a line that begins with this.
@@ -154,3 +154,11 @@ def test_files_of_tests_have_names_of_their_own():
     """Two of one name cannot be collected in one run."""
     names = [path.name for path in (ROOT / "tests" / "unit").rglob("test_*.py")]
     assert {name for name in names if names.count(name) > 1} == set()
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=relative)
+def test_a_unit_is_stopped_before_it_is_masked(path):
+    """Ansible masks first, and a masked unit has lost how it wants to be stopped."""
+    for task in tasks(load(path)):
+        settings = task.get("ansible.builtin.systemd_service") or {}
+        assert not (settings.get("masked") and "state" in settings), task["name"]
