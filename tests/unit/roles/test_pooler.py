@@ -103,4 +103,3 @@ def test_clients_come_to_the_pooler_and_only_poolers_to_the_server():
     assert "edge" not in yaml.safe_dump([server["__postgresql_access"], server["__postgresql_pooled"]])
     entries = (ROOT / "roles/haproxy/templates/haproxy/postgresql.cfg.j2").read_text()
     assert "platform_port_pgbouncer" in entries and "platform_port_postgresql }}" not in entries
-    assert "on-marked-down shutdown-sessions" in entries and "slowstart" not in entries

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from repository import ROOT, load, render_all
 
+PATRONI = {"role": "postgresql", "host": "db1", "templates": ["config.yml", "patroni.service.conf"]}
 FACTS = {"distribution": "Debian", "distribution_major_version": "13", "memtotal_mb": 8192, "processor_vcpus": 4}
 CONTAINER = {"ansible_facts": {**FACTS, "virtualization_type": "docker"}}
 VARS = load(ROOT / "roles/postgresql/vars/main.yml")
@@ -39,7 +40,7 @@ REFUSED = {
 def runs(tmp_path_factory):
     cases = {**TOLD, **REFUSED}
     places = {name: tmp_path_factory.mktemp("watchdog") for name in cases}
-    asked = [("render_patroni.yml", {"out": str(places[name]), **case[0]}) for name, case in cases.items()]
+    asked = [("render_role.yml", {"out": str(places[name]), **PATRONI, **case[0]}) for name, case in cases.items()]
     return {name: (places[name], done) for name, done in zip(cases, render_all(asked), strict=True)}
 
 
