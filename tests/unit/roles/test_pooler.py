@@ -59,6 +59,7 @@ def test_the_pooler_looks_logins_up_by_its_present_login(rendered, tmp_path):
 def test_both_sides_speak_verified_tls(rendered):
     pooler = rendered["pgbouncer"]
     assert (pooler["client_tls_sslmode"], pooler["server_tls_sslmode"]) == ("require", "verify-full")
+    assert pooler["server_tls_ca_file"] == "/etc/mainstay/tls/ca.crt"
     assert {pooler["client_tls_protocols"], pooler["server_tls_protocols"]} == {"secure"}
     assert all(options(line)["host"] == "10.0.21.11" for line in rendered["databases"].values())
 
