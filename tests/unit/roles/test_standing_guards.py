@@ -8,6 +8,7 @@ import json
 import threading
 
 import pytest
+import yaml
 from repository import ROOT, load, render_with, tasks
 
 (VERIFY,) = [
@@ -133,3 +134,19 @@ def test_all_is_asked_in_one_question_each():
     server, members = BOTH
     assert server["args"]["argv"] == "{{ __postgresql_psql + [__postgresql_sql_settings] }}"
     assert members["args"]["url"] == "{{ __postgresql_rest }}/config"
+
+
+@pytest.mark.parametrize(("release", "method"), [("Debian 12", "lz4"), ("Ubuntu 22", "on"), ("Ubuntu 24", "lz4")])
+def test_a_release_is_told_a_compression_that_it_knows(tmp_path, release, method):
+    distribution, major = release.split()
+    facts = {
+        "distribution": distribution,
+        "distribution_major_version": major,
+        "memtotal_mb": 8192,
+        "processor_vcpus": 4,
+    }
+    asked = {"role": "postgresql", "templates": ["config.yml"], "out": str(tmp_path), "ansible_facts": facts}
+    done = render_with("render_role.yml", asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    parameters = yaml.safe_load((tmp_path / "config.yml").read_text())["postgresql"]["parameters"]
+    assert parameters["wal_compression"] == method
