@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.plugin_utils import _postgresql_compare
 from ansible_collections.mainstay.platform.plugins.plugin_utils._postgresql_sizing import check_overrides, settings
 
 
@@ -20,8 +21,32 @@ def postgresql_settings(memory_mb, vcpus=1, max_connections=200, overrides=None)
     return {**computed, **(overrides or {})}
 
 
+def wrong_settings(found, wanted):
+    """What a server uses otherwise than it is wanted."""
+    try:
+        return _postgresql_compare.wrong_settings(found or {}, wanted)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleFilterError(
+            f"mainstay.platform.wrong_settings: found {error}; expected setting, unit and kind by the name of each"
+        ) from error
+
+
+def differences(found, wanted):
+    """What a document says otherwise than it is wanted."""
+    if not isinstance(found, dict) or not isinstance(wanted, dict):
+        raise AnsibleFilterError(
+            f"mainstay.platform.differences: found {type(found).__name__} and {type(wanted).__name__}; expected two "
+            "dictionaries"
+        )
+    return _postgresql_compare.differences(found, wanted)
+
+
 class FilterModule:
-    """Memory and processors to PostgreSQL settings."""
+    """Settings of PostgreSQL: from memory and processors, and whether they are in use."""
 
     def filters(self):
-        return {"postgresql_settings": postgresql_settings}
+        return {
+            "postgresql_settings": postgresql_settings,
+            "wrong_settings": wrong_settings,
+            "differences": differences,
+        }

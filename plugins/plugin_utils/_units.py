@@ -42,7 +42,7 @@ def seconds(value):
             )
         total += float(part.group(1)) * unit
         position = part.end()
-    return int(total) if total == int(total) else round(total, 3)
+    return int(total) if total == int(total) else round(total, 6)
 
 
 def _duration_unit(name):

@@ -22,6 +22,8 @@ class Break:
     words: str = ""
 
 
+SQL = "runuser -u postgres -- psql -Xq"
+EDIT = "patronictl -c /etc/patroni/config.yml edit-config --force --quiet --set"
 # Everything is done behind the platform's back, in the host itself.
 BREAKS = [
     Break(
@@ -60,6 +62,22 @@ BREAKS = [
     ),
     Break("etcd", "db3", "systemctl stop etcd", "systemctl start etcd", "every etcd member is healthy"),
     Break("postgresql", "REPLICA", "systemctl stop patroni", "systemctl start patroni", "the cluster has one primary"),
+    Break(
+        "postgresql",
+        "REPLICA",
+        f"{SQL} -c \"alter system set archive_timeout = '5min'\" -c 'select pg_reload_conf()'",
+        f"{SQL} -c 'alter system reset archive_timeout' -c 'select pg_reload_conf()'",
+        "PostgreSQL uses the settings",
+        "archive_timeout is 300 in s, not 60s",
+    ),
+    Break(
+        "postgresql",
+        "REPLICA",
+        f"{EDIT} loop_wait=10",
+        f"{EDIT} loop_wait=2",
+        "the members agree on the timers",
+        "loop_wait is 10, not 2",
+    ),
     Break(
         "redis", "cache3", "systemctl stop redis-sentinel", "systemctl start redis-sentinel", "both services run", ""
     ),

@@ -123,3 +123,14 @@ def test_a_certificate_that_does_not_match_its_key(lab: Lab, inventory: Path, tm
 
 def test_a_host_below_the_minimum_release(lab: Lab, inventory: Path):
     refused(lab, inventory, "found Debian", "expected at least Debian 99", preflight_minimum_releases={"Debian": "99"})
+
+
+def test_a_watchdog_in_a_container(lab: Lab, inventory: Path):
+    refused(
+        lab,
+        inventory,
+        "found software in a container",
+        "expected off",
+        "Nothing has changed",
+        postgresql_watchdog="software",
+    )

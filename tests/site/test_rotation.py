@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -49,7 +50,7 @@ class Direct:
     """Writes through the read-write entry; for each session, of 30 s at most, it reads the URL from its file."""
 
     def __init__(self, lab: Lab):
-        self.lab, self.failed, self.keys = lab, [], []
+        self.lab, self.failed, self.keys, self.times = lab, [], [], []
 
     def __enter__(self) -> Direct:
         command = in_container(self.lab, PROGRAM, "write", 10)
@@ -64,13 +65,21 @@ class Direct:
 
     def read(self) -> None:
         for line in self.process.stdout:
-            _at, verdict, key, *reason = line.split(maxsplit=3)
-            self.keys.append(key) if verdict == "ok" else self.failed.append(" ".join(reason).strip())
+            at, verdict, key, *reason = line.split(maxsplit=3)
+            if verdict == "ok":
+                self.keys.append(key)
+                self.times.append(float(at))
+            else:
+                self.failed.append(" ".join(reason).strip())
 
     def __exit__(self, *_details) -> None:
         self.process.stdin.close()
         self.process.wait(60)
         self.reader.join()
+
+    @property
+    def longest_gap(self) -> float:
+        return max((later - earlier for earlier, later in itertools.pairwise(sorted(self.times))), default=0.0)
 
     def lost(self) -> list[str]:
         keys = "\n".join(self.keys)

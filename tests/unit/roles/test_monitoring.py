@@ -77,9 +77,10 @@ def test_certificates_are_verified(rendered):
 def test_prometheus_accepts_its_configuration(rendered, tool, tmp_path):
     # The files that it names are on the host; here they are the rendered ones.
     text = (rendered / "prometheus.yml").read_text()
-    (tmp_path / "ca.crt").write_text("")
+    for name in ("ca.crt", "host.crt", "host.key"):
+        (tmp_path / name).write_text("")
     text = text.replace("/etc/prometheus/rules/mainstay.yml", str(rendered / "rules.yml"))
-    (tmp_path / "prometheus.yml").write_text(text.replace("/etc/mainstay/tls/ca.crt", str(tmp_path / "ca.crt")))
+    (tmp_path / "prometheus.yml").write_text(text.replace("/etc/mainstay/tls/", f"{tmp_path}/"))
     tool("promtool", "check", "config", tmp_path / "prometheus.yml")
 
 

@@ -59,6 +59,7 @@ def test_the_pooler_looks_logins_up_by_its_present_login(rendered, tmp_path):
 def test_both_sides_speak_verified_tls(rendered):
     pooler = rendered["pgbouncer"]
     assert (pooler["client_tls_sslmode"], pooler["server_tls_sslmode"]) == ("require", "verify-full")
+    assert pooler["server_tls_ca_file"] == "/etc/mainstay/tls/ca.crt"
     assert {pooler["client_tls_protocols"], pooler["server_tls_protocols"]} == {"secure"}
     assert all(options(line)["host"] == "10.0.21.11" for line in rendered["databases"].values())
 
@@ -103,4 +104,3 @@ def test_clients_come_to_the_pooler_and_only_poolers_to_the_server():
     assert "edge" not in yaml.safe_dump([server["__postgresql_access"], server["__postgresql_pooled"]])
     entries = (ROOT / "roles/haproxy/templates/haproxy/postgresql.cfg.j2").read_text()
     assert "platform_port_pgbouncer" in entries and "platform_port_postgresql }}" not in entries
-    assert "on-marked-down shutdown-sessions" in entries and "slowstart" not in entries
