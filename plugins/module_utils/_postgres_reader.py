@@ -11,8 +11,9 @@ REPLICAS = """
 SELECT application_name AS name, state, sync_state, extract(epoch FROM replay_lag)::float8 AS lag_seconds
 FROM pg_stat_replication ORDER BY application_name
 """
-# A replica that replayed all it received is not behind, however old the last transaction is. What it received starts anew at
-# the beginning of a segment when the server does, and stays there, behind what is replayed, until the primary sends more.
+# A replica that replayed all it received is not behind, however old the last transaction is. What it received starts
+# anew at the beginning of a segment when the server does, and stays there, behind what is replayed, until the primary
+# sends more.
 REPLICA = """
 SELECT (SELECT status FROM pg_stat_wal_receiver) AS receiver,
   CASE WHEN pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0
