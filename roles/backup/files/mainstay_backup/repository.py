@@ -153,7 +153,8 @@ def back_up(settings, key, kind):
 
 def take(settings, kind):
     """A backup, then a restore point behind it, whose name says when. Gives the bytes that were stored."""
-    back_up(settings, settings.repository_key, kind)
+    with database.turn(settings, "backup"):
+        back_up(settings, settings.repository_key, kind)
     known = backups(info(settings))
     point = add_point(settings, stamp(), f"after {known[-1]['label']}")
     forget_points(settings, known)
@@ -162,7 +163,8 @@ def take(settings, kind):
 
 
 def take_offsite(settings, kind):
-    back_up(settings, settings.offsite_key, kind)
+    with database.turn(settings, "backup"):
+        back_up(settings, settings.offsite_key, kind)
     found = parse(pgbackrest(settings, f"--repo={settings.offsite_key}", "--output=json", "info"))
     return backups(found[0])[-1]["stored_bytes"]
 
