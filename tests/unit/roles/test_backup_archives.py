@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -16,7 +17,7 @@ from repository import ROOT, load
 FILES = ROOT / "roles" / "backup" / "files"
 sys.path.insert(0, str(FILES))
 
-from mainstay_backup import jobs, listing  # noqa: E402
+from mainstay_backup import dumps, jobs, listing  # noqa: E402
 from mainstay_backup.common import Problem  # noqa: E402
 
 DAY = 86400
@@ -136,3 +137,18 @@ def test_the_list_shows_the_ends_of_the_audit_logs(settings):
     shown = [item["name"] for item in listing.shortened(listing.stored_files(settings)) if item["kind"] == "audit"]
     assert shown == ["db1-3.tar.gz.enc", "db1-1.tar.gz.enc"]
     assert len(listing.shortened(listing.stored_files(settings))) == 5
+
+
+def test_dumps_of_a_database_that_was_dropped_go_by_their_age(settings, monkeypatch):
+    def dump_one(settings, name):
+        return aged(settings, "dumps", name, 0), 1
+
+    monkeypatch.setattr(dumps, "dump_one", dump_one)
+    monkeypatch.setattr(dumps, "primary", lambda _settings: contextlib.nullcontext())
+    monkeypatch.setattr(dumps, "databases", lambda _session: ["ledger", "postgres"])
+    old, young = [aged(settings, "dumps", name, days) for name, days in (("dropped", 31), ("dropped_lately", 3))]
+    dumps.dump(settings, "ledger")
+    assert old.exists()  # one database alone says nothing about the others
+    dumps.dump(settings, "all")
+    assert not old.parent.exists()
+    assert young.exists()

@@ -35,7 +35,19 @@ def dump(settings, wanted):
     unknown = sorted(set(names) - set(there))
     if unknown:
         raise Problem(f"database {unknown[0]}: found none of that name; expected one of {', '.join(there)}")
-    return [dump_one(settings, name) for name in names]
+    made = [dump_one(settings, name) for name in names]
+    if wanted == "all":
+        expire_dropped(settings)
+    return made
+
+
+def expire_dropped(settings):
+    """Dumps of databases that are gone, when all others have a new one. An empty folder would be missed as a dump."""
+    base = Path(settings.backup_dir) / "dumps"
+    expire(base, settings.keep_days)
+    for path in base.iterdir():
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
 
 
 def dump_one(settings, name):

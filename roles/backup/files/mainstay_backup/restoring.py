@@ -28,7 +28,7 @@ def known(settings, session):
     stanza = repository.info(settings)
     return SimpleNamespace(
         backups=repository.backups(stanza),
-        points=repository.points(settings),
+        points=repository.points(settings, session),
         wal_until=repository.archived_until(settings, stanza),
         live=session is not None,
         xid_status=transaction_status(session) if session else None,
