@@ -34,6 +34,11 @@ def parser():
     plan.add_argument("target", help="latest, a time, a restore point, a backup, or xid:NUMBER")
     plan.add_argument("--timeline", help="number of the timeline to follow, when the cluster was restored since")
     plan.add_argument("--json", action="store_true")
+    cluster = command(
+        "restore", "Say how the whole cluster is restored to a target: the controller does it, not this host."
+    )
+    cluster.add_argument("target", help="as for plan")
+    cluster.add_argument("--timeline", help="as for plan")
     restore = command("restore-db", "Make a database from a dump.")
     restore.add_argument("database")
     restore.add_argument(
@@ -99,6 +104,15 @@ def do_point(settings, given):
 def do_plan(settings, given):
     made = restoring.plan(settings, given.target, given.timeline)
     print(json.dumps(made) if given.json else made["summary"])
+
+
+def do_restore(settings, given):
+    """Every member has to be stopped, which this host cannot do and must not be able to."""
+    made = restoring.plan(settings, given.target, given.timeline)
+    print(f"this is how it would go: {made['summary']}")
+    print("Nothing was done. The controller stops the members and restores them; run there")
+    print(restoring.command(settings, made, given.timeline))
+    return 2
 
 
 def do_restore_db(settings, given):
