@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.lab import Lab
 
 BACKUPS = "/var/backups/mainstay"
@@ -11,39 +9,35 @@ OPEN = "openssl enc -d -aes-256-cbc -pbkdf2 -iter 200000 -pass file:/etc/mainsta
 MARK = "/etc/mainstay/kept-when-it-changes"
 
 
-@pytest.fixture
-def backup_host(lab: Lab) -> str:
-    return "one" if lab.name == "small" else "ops1"
-
-
-def newest(lab: Lab, backup_host: str, kind: str, host: str) -> str:
+def newest(lab: Lab, kind: str, host: str) -> str:
     """What the newest archive of a kind holds of a host, a path per line."""
-    path = lab.shell(backup_host, f"ls -t {BACKUPS}/{kind}/{host}/*.enc | head -n 1")
-    return lab.shell(backup_host, f"{OPEN} {path} | tar -tz")
+    path = lab.shell(lab.backup_host, f"ls -t {BACKUPS}/{kind}/{host}/*.enc | head -n 1")
+    return lab.shell(lab.backup_host, f"{OPEN} {path} | tar -tz")
 
 
-def test_the_newest_archive_of_an_application_host_has_its_logs(lab: Lab, backup_host: str):
+def test_the_newest_archive_of_an_application_host_has_its_logs(lab: Lab):
     host = "one" if lab.name == "small" else "app1"
-    lab.shell(backup_host, "mainstay-backup files")
-    assert "var/log/apg-cash/" in newest(lab, backup_host, "files", host)
+    lab.shell(lab.backup_host, "mainstay-backup files")
+    assert "var/log/apg-cash/" in newest(lab, "files", host)
 
 
-def test_audit_logs_are_in_archives_of_their_own(lab: Lab, backup_host: str):
-    lab.shell(backup_host, "mainstay-backup audit")
-    assert "var/log/auth.log" in newest(lab, backup_host, "audit", backup_host)
-    assert "var/log/auth.log" not in newest(lab, backup_host, "files", backup_host)
+def test_audit_logs_are_in_archives_of_their_own(lab: Lab):
+    lab.shell(lab.backup_host, "mainstay-backup audit")
+    assert "var/log/auth.log" in newest(lab, "audit", lab.backup_host)
+    assert "var/log/auth.log" not in newest(lab, "files", lab.backup_host)
 
 
-def test_configuration_is_kept_when_it_changes(lab: Lab, backup_host: str):
+def test_configuration_is_kept_when_it_changes(lab: Lab):
     host = "one" if lab.name == "small" else "app1"
-    lab.shell(backup_host, "mainstay-backup configuration")
-    assert lab.shell(backup_host, "mainstay-backup configuration") == ""
+    lab.shell(lab.backup_host, "mainstay-backup configuration")
+    assert lab.shell(lab.backup_host, "mainstay-backup configuration") == ""
     try:
         lab.shell(host, f"touch {MARK}")
         run = lab.playbook("backup")
         assert run.status == 0, run.tail()
         assert run.changed == {}, run.tail(200)
-        assert MARK[1:] in newest(lab, backup_host, "configuration", host)
+        assert MARK[1:] in newest(lab, "configuration", host)
     finally:
         lab.shell(host, f"rm {MARK}")
-    assert host in lab.shell(backup_host, "mainstay-backup configuration")
+    lab.shell(lab.backup_host, "mainstay-backup configuration")
+    assert MARK[1:] not in newest(lab, "configuration", host)
