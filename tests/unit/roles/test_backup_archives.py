@@ -28,14 +28,14 @@ class Agents:
     """Hosts that answer with an archive that names what was asked for, or do not answer."""
 
     def __init__(self):
-        self.silent, self.fingerprints, self.asked = set(), {host.name: "one" for host in HOSTS}, []
+        self.silent, self.fingerprints, self.asked = set(), {host.name: "1" * 64 for host in HOSTS}, []
 
     def ask(self, _settings, host, wanted, out):
         self.asked.append((host.name, wanted))
         if host.name in self.silent:
             return "connection refused"
         if wanted == "fingerprint":
-            out.write(f"{self.fingerprints[host.name]}  -\n")
+            out.write(f"{self.fingerprints[host.name]}  -\n".encode())
             return None
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as tar:
@@ -108,7 +108,7 @@ def test_a_host_that_does_not_answer_is_named_and_the_others_are_stored(agents, 
 def test_configuration_is_taken_when_it_changes_and_not_again(agents, settings):
     assert jobs.take_configuration(settings) == ["app1", "db1"]
     assert jobs.take_configuration(settings) == []
-    agents.fingerprints["db1"] = "two"
+    agents.fingerprints["db1"] = "2" * 64
     assert jobs.take_configuration(settings) == ["db1"]
     assert jobs.take_configuration(settings) == []
     assert agents.asked.count(("app1", "configuration")) == 1
@@ -128,6 +128,20 @@ def test_a_host_that_is_away_is_asked_again_later(agents, settings, capsys):
     assert "db1: connection refused" in capsys.readouterr().err
     agents.silent = set()
     assert jobs.take_configuration(settings) == ["db1"]
+
+
+def test_an_agent_of_a_former_release_is_told_from_one_that_answers(agents, settings, capsys):
+    agents.fingerprints["db1"] = "\x1f an archive"
+    assert jobs.take_configuration(settings) == ["app1"]
+    assert "db1: found no fingerprint; expected one; run the backup_agent role" in capsys.readouterr().err
+
+
+def test_a_run_of_the_role_keeps_the_configuration_that_it_has_changed():
+    steps = load(ROOT / "roles" / "backup" / "tasks" / "first.yml")
+    (step,) = [
+        task for task in steps if task["ansible.builtin.command"]["argv"] == ["{{ __backup_program }}", "configuration"]
+    ]
+    assert step["changed_when"] is False and "when" not in step
 
 
 def test_the_list_shows_the_ends_of_the_audit_logs(settings):

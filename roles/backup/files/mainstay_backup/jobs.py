@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -129,14 +130,14 @@ def take_archives(settings, kind):
 
 def fingerprint(settings, host):
     """What stays the same while a host's configuration does; None when it does not answer."""
-    with tempfile.TemporaryFile("w+") as out:
+    with tempfile.TemporaryFile() as out:
         reason = ask(settings, host, "fingerprint", out)
         out.seek(0)
-        words = out.read().split()
-    if reason or not words:
-        note(f"{host.name}: {reason or 'it said nothing'}")
+        found = re.fullmatch(rb"([0-9a-f]{64})\s+-\s*", out.read(100))
+    if found is None:
+        note(f"{host.name}: {reason or 'found no fingerprint; expected one; run the backup_agent role'}")
         return None
-    return words[0]
+    return found[1].decode()
 
 
 def take_configuration(settings):
