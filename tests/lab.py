@@ -112,6 +112,10 @@ class Lab:
         return re.search(rf"\b{host}: \{{ansible_host: ([0-9.]+)", (self.inventory / "hosts.yml").read_text())[1]
 
     @property
+    def backup_host(self) -> str:
+        return "one" if self.name == "small" else "ops1"
+
+    @property
     def edge_address(self) -> str:
         variables = yaml.safe_load((self.inventory / "group_vars/all/lab.yml").read_text())
         return variables["platform_edge_address"].split("/")[0]

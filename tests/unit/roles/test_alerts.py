@@ -125,6 +125,18 @@ def test_allowed_metrics_have_a_source():
             assert name in (ROOT / entry["source"]).read_text(), f"{name} is not in {entry['source']}"
 
 
+def test_every_backup_host_is_missed_by_its_name_and_what_it_should_have(render):
+    hosts = [{"name": name, "address": "10.0.31.11"} for name in ("ops1", "ops2")]
+    without = {"prometheus_redis_hosts": [], "platform_offsite_repository": {"bucket": "backups"}}
+    out, done = render({"prometheus_backup_hosts": hosts, **without})
+    assert done.returncode == 0, done.stdout + done.stderr
+    rules = [rule for group in yaml.safe_load((out / "rules.yml").read_text())["groups"] for rule in group["rules"]]
+    (missing,) = [rule["expr"] for rule in rules if rule.get("alert") == "BackupMissing"]
+    kinds = {"files", "audit", "database", "dumps"}
+    wanted = {(host, kind) for host in ("ops1", "ops2") for kind in kinds} | {("ops1", "offsite")}
+    assert set(re.findall(r'absent\(\w+\{instance="(\w+)",backup="(\w+)"\}\)', missing)) == wanted
+
+
 @pytest.mark.parametrize(
     ("expression", "names"),
     [

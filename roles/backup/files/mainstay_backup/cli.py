@@ -34,6 +34,11 @@ def parser():
     plan.add_argument("target", help="latest, a time, a restore point, a backup, or xid:NUMBER")
     plan.add_argument("--timeline", help="number of the timeline to follow, when the cluster was restored since")
     plan.add_argument("--json", action="store_true")
+    cluster = command(
+        "restore", "Say how the whole cluster is restored to a target: the controller does it, not this host."
+    )
+    cluster.add_argument("target", help="as for plan")
+    cluster.add_argument("--timeline", help="as for plan")
     restore = command("restore-db", "Make a database from a dump.")
     restore.add_argument("database")
     restore.add_argument(
@@ -50,10 +55,12 @@ def parser():
     )
     command("redis", "Take a snapshot of Redis.")
     command("files", "Fetch configuration and logs of every host.")
+    command("audit", "Fetch the audit logs of every host.")
+    command("configuration", "Fetch the configuration of hosts where it differs from the newest archive.")
     command("report", "Write figures of the repository as metrics.")
     command("missing", "Print the commands of what was never taken.")
-    check = command("check", "Decrypt and read the newest files of a kind.")
-    check.add_argument("kind", choices=sorted(jobs.PATTERNS))
+    check = command("check", "Decrypt and read the newest files of kinds.")
+    check.add_argument("kind", nargs="+", choices=sorted(jobs.PATTERNS))
     return main
 
 
@@ -77,7 +84,7 @@ def do_dump(settings, given):
     if given.database == "all":
         jobs.taken(settings, "dumps", work)
     else:
-        with lock("dumps"):
+        with lock("dumps", wait=True):  # a deployment need not fail because it is night
             work()
     for path, size in made:
         print(f"{path} {size_text(size)}")
@@ -97,6 +104,15 @@ def do_point(settings, given):
 def do_plan(settings, given):
     made = restoring.plan(settings, given.target, given.timeline)
     print(json.dumps(made) if given.json else made["summary"])
+
+
+def do_restore(settings, given):
+    """Every member has to be stopped, which this host cannot do and must not be able to."""
+    made = restoring.plan(settings, given.target, given.timeline)
+    print(f"this is how it would go: {made['summary']}")
+    print("Nothing was done. The controller stops the members and restores them; run there")
+    print(restoring.command(settings, made, given.timeline))
+    return 2
 
 
 def do_restore_db(settings, given):
@@ -124,7 +140,18 @@ def do_redis(settings, _given):
 
 
 def do_files(settings, _given):
-    jobs.taken(settings, "files", lambda: jobs.take_files(settings))
+    jobs.taken(settings, "files", lambda: jobs.take_archives(settings, "files"))
+
+
+def do_audit(settings, _given):
+    jobs.taken(settings, "audit", lambda: jobs.take_archives(settings, "audit"))
+
+
+def do_configuration(settings, _given):
+    # Cron and a run of the role may meet.
+    with lock("configuration", wait=True):
+        for name in jobs.take_configuration(settings):
+            print(f"{name}: its configuration differs from the newest archive; taken")
 
 
 def do_report(settings, _given):
@@ -136,15 +163,16 @@ def do_missing(settings, _given):
         print("take full")
     if settings.stanza and not list(jobs.stored(settings, "dumps")):
         print("dump all")
-    wanted = (["redis"] if settings.redis.hosts else []) + (["files"] if settings.hosts else [])
+    wanted = (["redis"] if settings.redis.hosts else []) + (["files", "audit"] if settings.hosts else [])
     for kind in wanted:
         if not all(newest(folder, jobs.PATTERNS[kind]) for folder in jobs.folders(settings, kind)):
             print(kind)
 
 
 def do_check(settings, given):
-    for path in jobs.check(settings, given.kind):
-        print(f"{path} reads")
+    for kind in given.kind:
+        for path in jobs.check(settings, kind):
+            print(f"{path} reads")
 
 
 def main(words):

@@ -63,11 +63,11 @@ def as_postgres(words):
 
 
 @contextlib.contextmanager
-def lock(kind):
+def lock(kind, wait=False):
     """One at a time of a kind. The kernel lets go of it, however this process ends."""
     with open(f"/run/lock/mainstay-backup-{kind}.lock", "w", encoding="utf-8") as held:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise Problem(f"{kind}: found another one running; expected none; wait for its end") from None
         yield

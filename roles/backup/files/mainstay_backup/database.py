@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import tempfile
 import uuid
 
-from .common import Problem, as_postgres
+from .common import Problem, as_postgres, note
 
 # A value as text must not depend on who asks.
 READING = """
@@ -129,6 +130,21 @@ def members(settings):
         except Problem as error:
             problems.append(str(error))
     return found, problems
+
+
+@contextlib.contextmanager
+def turn(settings, what):
+    """One backup host at a time: pgBackRest takes one backup of a cluster at a time, a marker has its replica alone.
+
+    The lock is the primary's, and goes with the connection, however this program ends.
+    """
+    with primary(settings) as session:
+        session.ask("set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0")
+        taken = f"pg_try_advisory_lock(hashtext('mainstay-backup'), hashtext({literal(what)}))"
+        if session.value(f"select {taken}") != "t":
+            note(f"{what}: another backup host is at it; waiting for its end")
+            session.ask(f"select {taken.replace('_try', '')}")
+        yield
 
 
 def primary(settings, database="postgres", role=None):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import marker, metrics, repository
 from .common import Problem, lock, note, read_json, said, stamp, write_whole
-from .database import READING
+from .database import READING, turn
 from .scratch_instance import Instance
 
 DAY = 86400
@@ -78,7 +78,8 @@ def restore_copy(settings, instance, result):
     backup = known[-1]
     room(settings, backup)
     stage(settings, result, "marker")
-    found = marker.take(settings)
+    with turn(settings, "marker"):
+        found = marker.take(settings)
     point = repository.add_point(settings, f"drill_{stamp()}", "behind the marker of a restore drill")
     stage(settings, result, "wait for the marker's WAL in the repository")
     rpo = wait_for_wal(settings, point)

@@ -35,7 +35,19 @@ def dump(settings, wanted):
     unknown = sorted(set(names) - set(there))
     if unknown:
         raise Problem(f"database {unknown[0]}: found none of that name; expected one of {', '.join(there)}")
-    return [dump_one(settings, name) for name in names]
+    made = [dump_one(settings, name) for name in names]
+    if wanted == "all":
+        expire_dropped(settings)
+    return made
+
+
+def expire_dropped(settings):
+    """Dumps of databases that are gone, when all others have a new one. An empty folder would be missed as a dump."""
+    base = Path(settings.backup_dir) / "dumps"
+    expire(base, settings.keep_days)
+    for path in base.iterdir():
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
 
 
 def dump_one(settings, name):
@@ -78,6 +90,10 @@ def restore(settings, name, given, to, replace):
     with lock("restore-db"), scratch(settings) as work:
         read_back(settings, path, READERS["dumps"], work)
         with primary(settings, role=settings.postgres.restore_role) as session:
+            if replace and not exists(session, name):
+                raise Problem(
+                    f"database {name}: found none to replace; expected it; say --to {name} instead of --replace"
+                )
             create(session, name, target)
             try:
                 left_out = fill(settings, path, target, work)
@@ -91,9 +107,13 @@ def restore(settings, name, given, to, replace):
     return target, None
 
 
+def exists(session, name):
+    return session.value(f"select 1 from pg_database where datname = {literal(name)}") is not None
+
+
 def create(session, name, target):
     """A database with the owner of the one that was dumped."""
-    if session.value(f"select 1 from pg_database where datname = {literal(target)}"):
+    if exists(session, target):
         raise Problem(f"database {target}: found it there already; expected a new name; drop it, or choose --to")
     owner = session.value(f"select pg_get_userbyid(datdba) from pg_database where datname = {literal(name)}")
     session.ask(

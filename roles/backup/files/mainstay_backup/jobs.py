@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 from . import metrics
-from .common import Problem, lock, note, run, scratch, stamp
+from .common import Problem, lock, note, read_json, run, scratch, stamp, write_whole
 from .storage import expire, newest, read_back, store, thin
 
 READERS = {
     "redis": ["redis-check-rdb"],
-    "files": ["tar", "--list", "--gzip", "--file"],
     "dumps": ["pg_restore", "--list"],
 }
-PATTERNS = {"redis": "redis-*.rdb.enc", "files": "*.tar.gz.enc", "dumps": "*.dump.enc"}
+PATTERNS = {"redis": "redis-*.rdb.enc", "dumps": "*.dump.enc"}
+# What the hosts' agents send.
+ARCHIVES = ("files", "audit", "configuration")
+READERS |= dict.fromkeys(ARCHIVES, ["tar", "--list", "--gzip", "--file"])
+PATTERNS |= dict.fromkeys(ARCHIVES, "*.tar.gz.enc")
 
 
 def taken(settings, kind, work):
@@ -73,40 +79,90 @@ def take_redis(settings):
     return size
 
 
-def fetch(settings, host, target):
-    """The archive that a host's agent sends; None, or why it is not whole."""
+def ask(settings, host, wanted, out):
+    """Write what a host's agent sends for a word; None, or why it sent nothing."""
     tls = ["-CAfile", settings.tls_ca, "-cert", settings.tls_cert, "-key", settings.tls_key]
     verify = ["-verify_return_error", "-verify_ip", host.address]
     words = ["openssl", "s_client", "-connect", f"{host.address}:{settings.hosts_port}", "-quiet", *verify, *tls]
+    done = subprocess.run(words, check=False, input=f"{wanted}\n".encode(), stdout=out, stderr=subprocess.PIPE)
+    return None if done.returncode == 0 else " ".join(done.stderr.decode(errors="replace").split())[-300:]
+
+
+def fetch(settings, host, kind, target):
+    """An archive of a host; None, or why it is not whole."""
     with target.open("wb") as out:
-        done = subprocess.run(words, check=False, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        return " ".join(done.stderr.decode(errors="replace").split())[-300:]
-    try:
-        run([*READERS["files"], str(target)])
-    except Problem as error:
-        return str(error)
-    return None
+        reason = ask(settings, host, kind, out)
+    if reason is None:
+        try:
+            run([*READERS[kind], str(target)])
+        except Problem as error:
+            reason = str(error)
+    return reason
 
 
-def take_files(settings):
-    size, failed = 0, []
-    directory = Path(settings.backup_dir) / "files"
-    for host in settings.hosts:
-        with scratch(settings) as work:
-            reason = fetch(settings, host, work / "archive")
-            if reason:
-                failed.append(host.name)
-                note(f"{host.name}: {reason}")
-            else:
-                size += store(settings, work / "archive", directory / host.name / f"{host.name}-{stamp()}.tar.gz.enc")
-    expire(directory, settings.keep_days)
+def archive(settings, host, kind):
+    """Store an archive of a host; gives the bytes, 0 when there is none."""
+    with scratch(settings) as work:
+        reason = fetch(settings, host, kind, work / "archive")
+        if reason:
+            note(f"{host.name}: {reason}")
+            return 0
+        target = Path(settings.backup_dir) / kind / host.name / f"{host.name}-{stamp()}.tar.gz.enc"
+        return store(settings, work / "archive", target)
+
+
+def incomplete(kind, failed):
+    return Problem(
+        f"{kind}: found no whole archive of {', '.join(failed)}; expected one of each host; the others are stored; "
+        "read journalctl -u mainstay-backup-agent there"
+    )
+
+
+def take_archives(settings, kind):
+    """One of each host: files, which are configuration and new logs, or audit logs. Gives the bytes."""
+    sizes = {host.name: archive(settings, host, kind) for host in settings.hosts}
+    expire(Path(settings.backup_dir) / kind, settings.audit_keep_days if kind == "audit" else settings.keep_days)
+    failed = [name for name, size in sizes.items() if not size]
     if failed:
-        raise Problem(
-            f"files: found no whole archive of {', '.join(failed)}; expected one of each host; the others are stored; "
-            "read journalctl -u mainstay-backup-agent there"
-        )
-    return size
+        raise incomplete(kind, failed)
+    return sum(sizes.values())
+
+
+def fingerprint(settings, host):
+    """What stays the same while a host's configuration does; None when it does not answer."""
+    with tempfile.TemporaryFile() as out:
+        reason = ask(settings, host, "fingerprint", out)
+        out.seek(0)
+        found = re.fullmatch(rb"([0-9a-f]{64})\s+-\s*", out.read(100))
+    if found is None:
+        note(f"{host.name}: {reason or 'found no fingerprint; expected one; run the backup_agent role'}")
+        return None
+    return found[1].decode()
+
+
+def take_configuration(settings):
+    """An archive of each host whose configuration differs from its newest one; gives the names.
+
+    The fingerprint is older than the archive: what changes between the two is found the next time. A host that does
+    not answer is left to the daily job, which fails: this one runs every few minutes, and hosts restart.
+    """
+    base = Path(settings.backup_dir) / "configuration"
+    taken_of, failed = [], []
+    expire(base, settings.keep_days)
+    for host in settings.hosts:
+        known = base / host.name / "fingerprint"
+        found = fingerprint(settings, host)
+        same = found == read_json(known, None) and newest(known.parent, PATTERNS["configuration"])
+        if found is None or same:
+            continue
+        if archive(settings, host, "configuration"):
+            write_whole(known, json.dumps(found) + "\n")
+            taken_of.append(host.name)
+        else:
+            failed.append(host.name)
+    if failed:
+        raise incomplete("configuration", failed)
+    return taken_of
 
 
 def stored(settings, kind):
@@ -116,7 +172,7 @@ def stored(settings, kind):
 def folders(settings, kind):
     """Directories of a kind of which each must hold at least one file."""
     base = Path(settings.backup_dir) / kind
-    if kind == "files":
+    if kind in ARCHIVES:
         return [base / host.name for host in settings.hosts]
     if kind == "dumps":
         return sorted(path for path in base.iterdir() if path.is_dir())

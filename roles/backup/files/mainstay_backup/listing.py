@@ -30,7 +30,8 @@ def stored_files(settings):
     for kind in PATTERNS:
         for path in stored(settings, kind):
             status = path.stat()
-            found.append({"kind": kind, "name": path.name, "time": status.st_mtime, "bytes": status.st_size})
+            row = {"kind": kind, "name": path.name, "time": status.st_mtime, "bytes": status.st_size}
+            found.append({**row, "of": path.parent.name})
     return sorted(found, key=lambda row: (row["kind"], row["time"]))
 
 
@@ -66,11 +67,19 @@ def collect(settings):
     return found
 
 
+def shortened(files):
+    """Files, but of the thousands of audit logs the oldest and the newest of each host."""
+    last = {(item["kind"], item["of"]): item for item in files}
+    first = {(item["kind"], item["of"]): item for item in reversed(files)}
+    ends = [*first.values(), *last.values()]
+    return [item for item in files if item["kind"] != "audit" or item in ends]
+
+
 def table(found, now=None):
     """The same for people."""
     now = time.time() if now is None else now
     rows = [("WHAT", "NAME", "WHEN", "SIZE", "AGE")]
-    for item in [*found["backups"], *found["files"]]:
+    for item in [*found["backups"], *shortened(found["files"])]:
         age = age_text(now - item["time"])
         rows.append((item["kind"], item["name"], said(item["time"]), size_text(item["bytes"]), age))
     for point in found["points"]:

@@ -96,15 +96,43 @@ def archived_until(settings, stanza):
     return max((when for name in newest for when in arrivals(settings, stanza, name).values()), default=0)
 
 
-# Restore points: PostgreSQL keeps them in the WAL only, where nobody can list them.
+# Restore points: PostgreSQL keeps them in the WAL only, where nobody can list them. They meet in a table of the
+# cluster, where every backup host finds those of the others. Each host keeps a copy as well: a restore takes the table
+# back in time, and the hosts then put back what it has lost.
+TABLE = "mainstay.restore_points"
+# Days beyond the retention after which a point leads nowhere in any repository.
+SLACK = 31
 
 
 def points_file(settings):
     return Path(settings.backup_dir) / "points.json"
 
 
-def points(settings):
-    return read_json(points_file(settings), [])
+def shared_points(session):
+    """The cluster's points; None when it has no table for them."""
+    if not session.value(f"select to_regclass('{TABLE}')"):
+        return None
+    return [row["point"] for row in session.rows(f"select point from {TABLE}")]
+
+
+def merged(*lists):
+    """Points by their time, each name once."""
+    by_name = {point["name"]: point for points_ in lists for point in points_ or []}
+    return sorted(by_name.values(), key=lambda point: point["time"])
+
+
+def points(settings, session=None):
+    """What this host knows, and with a session what the other backup hosts have told the cluster."""
+    return merged(read_json(points_file(settings), []), shared_points(session) if session else None)
+
+
+def tell(session, point):
+    """Nobody waits for a replica here: a host that lost this row puts it back from its copy."""
+    text = database.literal(json.dumps(point))
+    session.ask(
+        "set synchronous_commit = local; "
+        f"insert into {TABLE} values ({database.literal(point['name'])}, {text}) on conflict do nothing"
+    )
 
 
 def add_point(settings, name, reason):
@@ -112,9 +140,9 @@ def add_point(settings, name, reason):
 
     The transaction beside it makes the cluster stop at this time, too: PostgreSQL looks at commits only.
     """
-    if any(point["name"] == name for point in points(settings)):
-        raise Problem(f"restore point {name}: found it taken; expected a new name; choose another one")
     with database.primary(settings) as session:
+        if any(point["name"] == name for point in points(settings, session)):
+            raise Problem(f"restore point {name}: found it taken; expected a new name; choose another one")
         session.ask("select pg_current_xact_id()")
         lsn = session.value(f"select pg_create_restore_point({database.literal(name)})")
         point = {
@@ -126,17 +154,31 @@ def add_point(settings, name, reason):
             "segment": session.value(f"select pg_walfile_name('{lsn}'::pg_lsn - 1)"),
             "reason": reason,
         }
-    with lock("points"):
-        write_whole(points_file(settings), json.dumps([*points(settings), point], indent=1) + "\n")
+        with lock("points", wait=True):
+            write_whole(points_file(settings), json.dumps(merged(points(settings), [point]), indent=1) + "\n")
+        if shared_points(session) is None:
+            note(f"{TABLE}: found none in the cluster; only this host knows {name}; run the postgresql role")
+        else:
+            tell(session, point)
     return point
 
 
-def forget_points(settings, known):
-    """Points older than the oldest backup lead nowhere."""
+def share_points(settings, known, now=None):
+    """Learn the other hosts' points, put back what a restore has lost, forget what lies before the oldest backup."""
+    now = time.time() if now is None else now
     oldest = min((item["stop"] for item in known), default=0)
-    with lock("points"):
-        kept = [point for point in points(settings) if point["time"] >= oldest]
+    forgotten = now - (settings.keep_days + SLACK) * 86400
+    with database.primary(settings) as session, lock("points", wait=True):
+        there = shared_points(session)
+        kept = [point for point in merged(points(settings), there) if point["time"] >= oldest]
         write_whole(points_file(settings), json.dumps(kept, indent=1) + "\n")
+        if there is None:
+            return
+        names = {point["name"] for point in there}
+        for point in kept:
+            if point["name"] not in names and point["time"] >= forgotten:
+                tell(session, point)
+        session.ask(f"delete from {TABLE} where (point->>'time')::float8 < {forgotten}")
 
 
 def back_up(settings, key, kind):
@@ -153,22 +195,23 @@ def back_up(settings, key, kind):
 
 def take(settings, kind):
     """A backup, then a restore point behind it, whose name says when. Gives the bytes that were stored."""
-    back_up(settings, settings.repository_key, kind)
+    with database.turn(settings, "backup"):
+        back_up(settings, settings.repository_key, kind)
     known = backups(info(settings))
     point = add_point(settings, stamp(), f"after {known[-1]['label']}")
-    forget_points(settings, known)
     note(f"backup {known[-1]['label']}, restore point {point['name']}")
     return known[-1]["stored_bytes"]
 
 
 def take_offsite(settings, kind):
-    back_up(settings, settings.offsite_key, kind)
+    with database.turn(settings, "backup"):
+        back_up(settings, settings.offsite_key, kind)
     found = parse(pgbackrest(settings, f"--repo={settings.offsite_key}", "--output=json", "info"))
     return backups(found[0])[-1]["stored_bytes"]
 
 
 def report(settings):
-    """Figures of the repository as metrics."""
+    """Figures of the repository as metrics; restore points meet on the way."""
     known = backups(info(settings))
     full = [item for item in known if item["type"] == "full"]
     usage = shutil.disk_usage(settings.backup_dir)
@@ -182,4 +225,8 @@ def report(settings):
         ("mainstay_backup_report_timestamp_seconds", {}, time.time()),
     ]
     metrics.write(settings, "repository", write)
+    try:
+        share_points(settings, known)
+    except Problem as error:
+        note(f"restore points of other backup hosts: {error}")
     return known

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from types import SimpleNamespace
 
@@ -28,11 +30,19 @@ def known(settings, session):
     stanza = repository.info(settings)
     return SimpleNamespace(
         backups=repository.backups(stanza),
-        points=repository.points(settings),
+        points=repository.points(settings, session),
         wal_until=repository.archived_until(settings, stanza),
         live=session is not None,
         xid_status=transaction_status(session) if session else None,
     )
+
+
+def command(settings, made, timeline=None):
+    """What the operator types at the controller. Without a live cluster the playbook asks whether data may go."""
+    given = {"restore_cluster": settings.stanza, "restore_to": made["target"], "restore_backup_host": settings.name}
+    given |= {"restore_timeline": timeline} if timeline else {}
+    given |= {"restore_replace": True} if made["live"] else {}
+    return f"ansible-playbook -i INVENTORY mainstay.platform.restore -e {shlex.quote(json.dumps(given))}"
 
 
 def plan(settings, target, timeline=None):
