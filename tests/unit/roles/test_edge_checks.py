@@ -84,14 +84,20 @@ def test_every_check_is_verified_by_the_name_of_its_host(edges):
         asked = options(lines)
         assert "check-ssl" in asked and asked["verify"] == "required"
         assert asked["ca-file"] == "/etc/mainstay/tls/ca.crt" and asked["port"] == "8008"
-        servers = [line.split() for line in lines if line.startswith("server ")]
+        servers = [line.split() for line in lines if line.startswith("server ") and not line.endswith(" backup")]
         assert {server[1]: server[2] for server in servers} == {name: f"{at}:6432" for name, at in HOSTS.items()}
         assert all(server[3:] == ["check-sni", server[1], "verifyhost", server[1]] for server in servers)
 
 
-def test_readers_get_the_primary_when_no_replica_keeps_up(edges):
-    three, one = edges["three"]["frontend postgresql_ro"], edges["one"]["frontend postgresql_ro"]
-    readers = next(name for name in backends(edges["three"]) if "/replica" in " ".join(backends(edges["three"])[name]))
-    (writers,) = backends(edges["one"])
-    assert f"use_backend {writers} if {{ nbsrv({readers}) eq 0 }}" in three and f"default_backend {readers}" in three
-    assert f"default_backend {writers}" in one
+def test_readers_get_the_primary_when_no_replica_keeps_up_and_leave_it_when_one_is_back(edges):
+    (writers,), three = backends(edges["one"]), backends(edges["three"])
+    (readers,) = set(three) - {writers}
+    assert f"default_backend {readers}" in edges["three"]["frontend postgresql_ro"]
+    spare = [line.split()[1:] for line in three[readers] if line.endswith(" backup")]
+    assert spare == [
+        [f"{name}_primary", f"{at}:6432", "no-check", "track", f"{writers}/{name}", "backup"]
+        for name, at in HOSTS.items()
+    ]
+    assert options(three[readers])["on-marked-up"] == "shutdown-backup-sessions"
+    assert "on-marked-up" not in options(three[writers])
+    assert f"default_backend {writers}" in edges["one"]["frontend postgresql_ro"]
