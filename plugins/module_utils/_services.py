@@ -107,14 +107,20 @@ def container(service, index, context):
         "healthcheck": healthcheck(service["health"]),
         "log_options": log_options(context["logs"]),
     }
-    secrets = {key: context["secrets"].get(name) for key, name in service["secrets"].items()}
-    made["labels"] = {
-        "mainstay.app": "true",
-        "mainstay.service": service["name"],
-        # A change of anything, a secret's value included, makes another container.
-        "mainstay.config": fingerprint([made, secrets]),
-    }
     return made
+
+
+def sealed(made, secrets):
+    """Instances whose containers carry the mark of their settings: a change of anything, a secret's value included,
+    makes another container."""
+    found = []
+    for instance in made:
+        values = {key: secrets.get(name) for key, name in instance["secrets"].items()}
+        settings = {key: value for key, value in instance["container"].items() if key != "labels"}
+        labels = {"mainstay.app": "true", "mainstay.service": instance["service"]}
+        labels["mainstay.config"] = fingerprint([settings, values])
+        found.append({**instance, "container": {**settings, "labels": labels}})
+    return found
 
 
 def gate(service, index, host):
@@ -137,30 +143,56 @@ def instances(services, context):
                     "service": service["name"],
                     "port": int(service["port"]) + index if service.get("port") else None,
                     "image": service["image"],
+                    "secrets": service["secrets"],
                     "container": container(service, index, context),
                     "gate": gate(service, index, context["host"]),
                     "health": service["health"],
                 }
             )
-    return made
+    return sealed(made, context["secrets"])
+
+
+def bare(made):
+    """Instances without the marks of their settings, as they are remembered."""
+    return [
+        {**instance, "container": {key: value for key, value in instance["container"].items() if key != "labels"}}
+        for instance in made
+    ]
 
 
 def secret_files(services, context):
-    """The files of secrets, by directory, for each service that has some."""
-    found = []
-    for given in services:
-        service = merged(given, context["defaults"])
+    """The files of secrets, by directory, for each service that has some.
+
+    Those of former instances stay as long as there is such a secret: a release may be gone back to.
+    """
+    found = {}
+    wanted = [merged(service, context["defaults"]) for service in services]
+    for service in wanted:
         if service["secrets"]:
-            uid, _colon, gid = str(service["user"]).partition(":")
-            found.append(
-                {
-                    "path": f"{context['directory']}/{service['name']}/secrets",
-                    "uid": int(uid),
-                    "gid": int(gid or uid),
-                    "files": {key: str(context["secrets"][name]) for key, name in service["secrets"].items()},
-                }
-            )
-    return found
+            add_files(found, service["name"], service["user"], service["secrets"], context)
+    for instance in context.get("former") or []:
+        there = {key: name for key, name in instance["secrets"].items() if context["secrets"].get(name)}
+        if there:
+            add_files(found, instance["service"], instance["container"]["user"], there, context)
+    return list(found.values())
+
+
+def add_files(found, service, user, secrets, context):
+    """Add the files of a service to its directory; a file that is there already stays what it is."""
+    uid, _colon, gid = str(user).partition(":")
+    directory = found.setdefault(
+        service,
+        {"path": f"{context['directory']}/{service}/secrets", "uid": int(uid), "gid": int(gid or uid), "files": {}},
+    )
+    for key, name in secrets.items():
+        directory["files"].setdefault(key, str(context["secrets"][name]))
+
+
+def masked(text, secrets):
+    """A text in which no secret can be read. The longest go first: one may be a part of another."""
+    for value in sorted({str(value) for value in secrets if len(str(value)) > 3}, key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
 
 
 def _limit_problems(service):
@@ -208,11 +240,13 @@ def _settings_problems(service, secrets, required):
         yield f"found settings {', '.join(odd)}, expected capital letters, digits and '_'"
 
 
-def _shape_problems(service):
+def _shape_problems(service, digest_required):
     if not NAME.fullmatch(str(service["name"])):
         yield "expected a name of small letters, digits and '-', at most 31 characters"
     if not re.search(r"[:@][^/]+$", str(service["image"])):
         yield f"found image {service['image']}, expected a tag or a digest; without one it could be any version"
+    if digest_required and not re.search(r"@sha256:[0-9a-f]{64}$", str(service["image"])):
+        yield f"found image {service['image']}, expected a digest as app_digest_required says; write NAME@sha256:..."
     uid = str(service["user"]).split(":")
     if not all(part.isdigit() for part in uid) or uid[0] == "0":
         yield f"found user {service['user']}, expected numbers uid:gid other than root's"
@@ -242,7 +276,7 @@ def problems(services, context):
     found = []
     for service in complete:
         said = [
-            *_shape_problems(service),
+            *_shape_problems(service, context.get("digest_required")),
             *_settings_problems(service, context["secrets"], context["required"]),
             *_limit_problems(service),
         ]

@@ -173,3 +173,28 @@ def test_a_container_that_differs_is_named_with_the_difference(subject, part, ke
 def test_a_container_that_is_missing_is_named():
     made = _services.instances([API], context())
     assert _services.container_problems([], made, {})["image"] == ["api-1 is not there"]
+
+
+def test_remembered_instances_get_the_mark_of_the_secrets_of_today():
+    made = _services.instances([API], context())
+    remembered = _services.bare(made)
+    assert "labels" not in remembered[0]["container"]
+    assert _services.sealed(remembered, CONTEXT["secrets"]) == made
+    assert _services.sealed(remembered, {"key": "renewed"}) != made
+
+
+def test_secrets_of_a_release_that_may_come_back_stay_as_files():
+    former = _services.instances([{**API, "secrets": {"OLD": "other", "GONE": "forgotten"}}], context())
+    (directory,) = _services.secret_files([API], context(former=former))
+    assert directory["files"] == {"KEY": "s3cret-value", "OLD": "another-value"}
+
+
+def test_a_digest_is_asked_for_where_it_is_required():
+    said = _services.problems([API], context(digest_required=True))
+    assert any("expected a digest as app_digest_required says" in problem for problem in said)
+    named = {**API, "image": f"example/api@sha256:{'0' * 64}"}
+    assert _services.problems([named], context(digest_required=True)) == []
+
+
+def test_no_secret_is_left_in_a_text():
+    assert _services.masked("url secret-longer and secret", ["secret", "secret-longer", "a"]) == "url *** and ***"

@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters that decide over releases and the steps to them; one sidecar YAML documents each."""
+
+from __future__ import annotations
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.module_utils import _releases, _rollout, _services
+
+
+def release_name(services, context, images=None):
+    """The name of the release that services make."""
+    try:
+        return _releases.release_name(services, context["defaults"], images or {})
+    except KeyError as error:
+        raise AnsibleFilterError(
+            f"mainstay.platform.release_name: found no {error} in a service, expected name and image"
+        ) from None
+
+
+def release_plan(records, wanted, act="site", to=""):
+    """What a host is to run, and what it goes back to."""
+    return _releases.plan(records, wanted, act, to)
+
+
+def rollout_steps(hosts, given):
+    """The batches in which hosts come to another release."""
+    return _rollout.steps(hosts, given["strategy"], given["batch"], given["canary_steps"])
+
+
+def rollout_problems(given, hosts):
+    """What is wrong with the inputs of a rollout."""
+    return _rollout.problems(given, hosts)
+
+
+def sealed_instances(instances, secrets):
+    """Remembered instances with the mark of their settings and of the secrets of today."""
+    return _services.sealed(instances, secrets)
+
+
+def masked(text, secrets):
+    """A text without any secret."""
+    return _services.masked(str(text), secrets)
+
+
+class FilterModule:
+    def filters(self):
+        return {
+            "masked": masked,
+            "release_name": release_name,
+            "release_plan": release_plan,
+            "rollout_problems": rollout_problems,
+            "rollout_steps": rollout_steps,
+            "sealed_instances": sealed_instances,
+        }
