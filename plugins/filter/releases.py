@@ -32,6 +32,11 @@ def rollout_problems(given, hosts):
     return _rollout.problems(given, hosts)
 
 
+def edge_shares(backends, addresses, percent):
+    """The weights of servers that give some addresses a percentage of the requests."""
+    return _rollout.edge_shares(backends, list(addresses), int(percent))
+
+
 def sealed_instances(instances, secrets):
     """Remembered instances with the mark of their settings and of the secrets of today."""
     return _services.sealed(instances, secrets)
@@ -45,6 +50,7 @@ def masked(text, secrets):
 class FilterModule:
     def filters(self):
         return {
+            "edge_shares": edge_shares,
             "masked": masked,
             "release_name": release_name,
             "release_plan": release_plan,

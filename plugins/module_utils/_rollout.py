@@ -69,9 +69,23 @@ def canary_problems(percents, hosts):
 
 
 def shares(percent, new, old):
-    """Weights from 1 to 256 that give each of the new servers its part of a percentage, and the old ones the rest."""
+    """Weights up to 256 that give each of the new servers its part of a percentage, and the old ones the rest."""
     if not new or not old or percent >= 100:
         return 1, 1
+    if not percent:
+        return 0, 1
     one, other = percent * old, (100 - percent) * new
     scale = max(one, other, 256) / 256
     return max(1, round(one / scale)), max(1, round(other / scale))
+
+
+def edge_shares(backends, addresses, percent):
+    """The weight of every server, when those at some addresses get a percentage of the requests of their backend."""
+    found = []
+    for backend in backends:
+        new = sum(server["address"] in addresses for server in backend["servers"])
+        weights = shares(percent, new, len(backend["servers"]) - new)
+        for server in backend["servers"]:
+            weight = weights[0 if server["address"] in addresses else 1]
+            found.append({"backend": backend["name"], "server": server["name"], "weight": weight})
+    return found

@@ -71,6 +71,39 @@ def test_batches_are_of_a_size(world):
     assert world.told[:2] == ["set server api/app1-1 state drain", "set server api/app2-1 state drain"]
 
 
+def weights(world):
+    """What the servers weighed, one after the other, as the edge was told."""
+    return [int(command.split()[-1]) for command in world.told if "api/app1-1 weight" in command]
+
+
+CANARY = {"app_strategy": "canary", "app_canary_hold": 0}
+
+
+def test_a_canary_gets_its_part_of_the_requests_before_it_takes_any(world):
+    live(world, "1")
+    live(world, "2", **CANARY)
+    assert weights(world) == [10, 50, 1]  # beside 95, 75 and 100 of the others: 5, 25 and 50 per cent
+    assert world.told.index("set server api/app1-1 state drain") > next(
+        number for number, command in enumerate(world.told) if "weight" in command
+    )
+    assert [server["weight"] for server in world.servers.values()] == [1, 1, 1]
+    first = next(served for served in world.traffic if served[1] == "2")
+    assert first[2] == 10
+
+
+def test_a_bad_canary_gets_nobody_any_more_and_goes_back(world):
+    live(world, "1")
+    done = roll(world, "flaky2", **CANARY)
+    assert done.returncode != 0 and "app_error_budget" in done.text
+    assert world.images() == ["1"] * 3
+    assert drained(world) == ["api/app1-1", "api/app1-1"]
+    assert 0 in weights(world) and weights(world)[-1] == 1
+    # A killed one leaves its weights; whatever run comes next makes them even.
+    world.servers["app2-1"]["weight"] = 95
+    roll(world, "1", act="site")
+    assert world.servers["app2-1"]["weight"] == 1
+
+
 @pytest.mark.parametrize(
     ("tag", "says"),
     [

@@ -60,5 +60,17 @@ def test_weights_give_the_new_release_its_share(percent, new, old):
     assert new * one / (new * one + old * other) == pytest.approx(percent / 100, abs=0.01)
 
 
+def test_servers_of_all_backends_get_their_weights():
+    backends = [{"name": "api", "servers": [{"name": host, "address": host} for host in HOSTS]}]
+    found = _rollout.edge_shares(backends, ["a"], 50)
+    assert found == [
+        {"backend": "api", "server": "a", "weight": 100},
+        {"backend": "api", "server": "b", "weight": 50},
+        {"backend": "api", "server": "c", "weight": 50},
+    ]
+    assert [item["weight"] for item in _rollout.edge_shares(backends, ["a"], 0)] == [0, 1, 1]
+    assert [item["weight"] for item in _rollout.edge_shares(backends, HOSTS, 0)] == [1, 1, 1]
+
+
 def test_everything_is_even_at_the_end():
     assert _rollout.shares(100, 2, 1) == _rollout.shares(50, 3, 0) == (1, 1)
