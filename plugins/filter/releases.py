@@ -32,6 +32,17 @@ def rollout_problems(given, hosts):
     return _rollout.problems(given, hosts)
 
 
+def edge_colours(backends, green, addresses):
+    """The states of servers that turn clients over."""
+    return _rollout.colours(backends, green, list(addresses))
+
+
+def green_instances(instances, offset, backends):
+    """The second set of instances."""
+    ports = {server["port"] for backend in backends for server in backend["servers"]}
+    return _services.sealed(_services.green(instances, offset, ports), {})
+
+
 def edge_shares(backends, addresses, percent):
     """The weights of servers that give some addresses a percentage of the requests."""
     return _rollout.edge_shares(backends, list(addresses), int(percent))
@@ -50,7 +61,9 @@ def masked(text, secrets):
 class FilterModule:
     def filters(self):
         return {
+            "edge_colours": edge_colours,
             "edge_shares": edge_shares,
+            "green_instances": green_instances,
             "masked": masked,
             "release_name": release_name,
             "release_plan": release_plan,

@@ -79,6 +79,18 @@ def shares(percent, new, old):
     return max(1, round(one / scale)), max(1, round(other / scale))
 
 
+def colours(backends, green, addresses):
+    """The states of servers that turn clients over at once: to the second set, or back to the first somewhere."""
+    pairs = [(backend["name"], server) for backend in backends for server in backend["servers"]]
+    first = [(name, server) for name, server in pairs if not server.get("standby") and server["address"] in addresses]
+    second = [(name, server) for name, server in pairs if server.get("standby")]
+    come, leave = (second, first) if green else (first, second)
+    # Who comes first is told first: somebody is always there.
+    return [{"backend": name, "server": server["name"], "state": "ready"} for name, server in come] + [
+        {"backend": name, "server": server["name"], "state": "drain"} for name, server in leave
+    ]
+
+
 def edge_shares(backends, addresses, percent):
     """The weight of every server, when those at some addresses get a percentage of the requests of their backend."""
     found = []

@@ -152,6 +152,26 @@ def instances(services, context):
     return sealed(made, context["secrets"])
 
 
+def green(made, offset, ports):
+    """The second set: instances that clients come to by these ports, so many ports above and without metrics."""
+    return [beside(instance, int(offset)) for instance in made if offset and instance["port"] in ports]
+
+
+def beside(instance, offset):
+    name = re.sub(r"-(\d+)$", r"-green-\1", instance["name"])
+    old, port = instance["port"], instance["port"] + offset
+    container_ = instance["container"]
+    published = [item for item in container_["published_ports"] if item.split(":")[-2] == str(old)]
+    made = {
+        **container_,
+        "name": name,
+        "env": {**container_["env"], "APP_INSTANCE": f"{container_['env']['APP_INSTANCE']}-green"},
+        "published_ports": [item.replace(f":{old}:", f":{port}:") for item in published],
+    }
+    url = instance["gate"]["url"].replace(f":{old}/", f":{port}/")
+    return {**instance, "name": name, "port": port, "container": made, "gate": {"url": url}}
+
+
 def bare(made):
     """Instances without the marks of their settings, as they are remembered."""
     return [
@@ -206,9 +226,12 @@ def _limit_problems(service):
         yield f"limits: found memory_reserved {limits['memory_reserved']} above memory {limits['memory']}; lower it"
 
 
-def _memory_problems(services, memory_mb):
+def _memory_problems(services, memory_mb, offset):
+    """With a second set beside it, a service with a port needs its memory twice."""
     try:
-        total = sum(size(service["limits"]["memory"]) * int(service["instances"]) for service in services) // 2**20
+        sets = [2 if offset and service.get("port") else 1 for service in services]
+        needed = [size(service["limits"]["memory"]) * int(service["instances"]) for service in services]
+        total = sum(one * times for one, times in zip(needed, sets, strict=True)) // 2**20
     except ValueError:
         return  # said already, for the service
     if total > int(memory_mb):
@@ -258,12 +281,13 @@ def _shape_problems(service, digest_required):
         yield f"found {service['instances']} instances, expected 0 or more"
 
 
-def _port_problems(services):
+def _port_problems(services, offset):
     seen = {}
+    sets = [("port", 0, ""), ("metrics_port", 0, "")] + ([("port", offset, " of the second set")] if offset else [])
     for service in services:
-        for key in ("port", "metrics_port"):
+        for key, above, which in sets:
             for index in range(int(service["instances"])) if service.get(key) else ():
-                number, label = int(service[key]) + index, f"{service['name']}.{key}"
+                number, label = int(service[key]) + index + above, f"{service['name']}.{key}{which}"
                 if number in seen:
                     taken = f"found port {number} of {label} taken by {seen[number]}, expected each once"
                     yield f"service {service['name']}: {taken}"
@@ -284,8 +308,9 @@ def problems(services, context):
     names = [service["name"] for service in complete]
     twice = sorted({name for name in names if names.count(name) > 1})
     found += [f"service {name}: found twice, expected each name once" for name in twice]
-    found += _port_problems(complete)
-    found += _memory_problems(complete, context["memory_mb"])
+    offset = int(context.get("green_offset") or 0)
+    found += _port_problems(complete, offset)
+    found += _memory_problems(complete, context["memory_mb"], offset)
     for what in ("migration", "smoke"):
         found += _command_problems(f"app_{what}", context.get(what) or {}, names)
     return found

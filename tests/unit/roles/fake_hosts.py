@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import socketserver
 import threading
 import time
@@ -14,7 +15,17 @@ ADDRESSES = {"app1": "127.0.11.1", "app2": "127.0.11.2", "app3": "127.0.11.3"}
 HEADER = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time "
 HEADER += "srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state\n"
 STATS = "# pxname,svname,scur,status,req_tot,hrsp_5xx,econ,eresp,wretr,rtime,ttime\n"
+GREEN = 1000  # ports above, where a second set listens
 REQUESTS = 100  # that a server answers between two looks at the counters
+
+
+def free_port():
+    """A port that is free, and has room for a second set above it."""
+    while True:
+        with socket.create_server((ADDRESSES["app1"], 0)) as found:
+            port = found.getsockname()[1]
+        if port + GREEN < 65536:
+            return port
 
 
 class World:
@@ -25,13 +36,13 @@ class World:
         for host in ADDRESSES:
             (path / host / "app").mkdir(parents=True)
         self.web = {}
-        port = 0
+        self.port = free_port()
         for host, address in ADDRESSES.items():
-            server = ThreadingHTTPServer((address, port), self.handler(host))
-            port = server.server_address[1]
-            self.web[host] = server
-        self.port = port
-        self.servers = {f"{host}-1": {"admin": 0, "weight": 1, "n": 0, "e": 0, "rtime": 5} for host in ADDRESSES}
+            for name, above in (("api-1", 0), ("api-green-1", GREEN)):
+                self.web[host, name] = ThreadingHTTPServer((address, self.port + above), self.handler(host, name))
+        fresh = {"weight": 1, "n": 0, "e": 0, "rtime": 5}
+        self.servers = {f"{host}-1": {"admin": 0, "place": (host, "api-1"), **fresh} for host in ADDRESSES}
+        self.servers |= {f"{host}-1-green": {"admin": 5, "place": (host, "api-green-1"), **fresh} for host in ADDRESSES}
         self.edge = socketserver.ThreadingUnixStreamServer(str(path / "haproxy.sock"), self.talker())
         for server in [*self.web.values(), self.edge]:
             threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -64,20 +75,20 @@ class World:
     def results(self, host="app1"):
         return [(record["release"].rpartition("-")[0], record["result"]) for record in self.records(host)]
 
-    def healthy(self, host):
+    def healthy(self, host, name):
         """A late one turns bad once it has answered some times."""
-        image = self.image(host)
+        image = self.image(host, name)
         if image and "late" in image:
             self.asked = getattr(self, "asked", 0) + 1
             return self.asked < 12
         return bool(image) and "sick" not in image
 
-    def handler(self, host):
+    def handler(self, host, name):
         world = self
 
         class Health(BaseHTTPRequestHandler):
             def do_GET(self):
-                status = 200 if world.healthy(host) else 503
+                status = 200 if world.healthy(host, name) else 503
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -109,27 +120,26 @@ class World:
             name, what, value = backend_server.groups()
             server = self.servers[name]
             if what == "state":
-                server["admin"] = {"ready": 0, "drain": 8, "maint": 1}[value]
+                server["admin"] = server["admin"] & 4 | {"ready": 0, "drain": 8, "maint": 1}[value]
             else:
                 server["weight"] = 1 if value == "100%" else int(value)
         return ""
 
     def state_line(self, name, server):
-        up = 2 if self.healthy(name.rpartition("-")[0]) and not server["admin"] & 1 else 0
+        up = 2 if self.healthy(*server["place"]) and not server["admin"] & 1 else 0
         return f"4 api 1 {name} 1.2.3.4 {up} {server['admin']} {server['weight']} 1 9 15 3 4 6 0\n"
 
     def serve(self):
         """Clients ask every server that takes them, and errors come as the image makes them."""
         for name, server in self.servers.items():
-            host = name.rpartition("-")[0]
-            if server["admin"] or not server["weight"]:
+            if server["admin"] & 9 or not server["weight"]:
                 continue
-            image = self.image(host) or ""
-            self.traffic.append((host, image, server["weight"]))
+            image = self.image(*server["place"]) or ""
+            self.traffic.append((name, image, server["weight"]))
             server["n"] += REQUESTS
             server["e"] += 5 if "flaky" in image else 0
             server["rtime"] = 400 if "slow" in image else 5
 
     def stat_line(self, name, server):
-        up = "UP" if self.healthy(name.rpartition("-")[0]) else "DOWN"
+        up = "UP" if self.healthy(*server["place"]) else "DOWN"
         return f"api,{name},0,{up},{server['n']},{server['e']},0,0,0,{server['rtime']},{server['rtime']}\n"

@@ -86,7 +86,7 @@ def test_a_canary_gets_its_part_of_the_requests_before_it_takes_any(world):
     assert world.told.index("set server api/app1-1 state drain") > next(
         number for number, command in enumerate(world.told) if "weight" in command
     )
-    assert [server["weight"] for server in world.servers.values()] == [1, 1, 1]
+    assert {server["weight"] for server in world.servers.values()} == {1}
     first = next(served for served in world.traffic if served[1] == "2")
     assert first[2] == 10
 
@@ -102,6 +102,57 @@ def test_a_bad_canary_gets_nobody_any_more_and_goes_back(world):
     world.servers["app2-1"]["weight"] = 95
     roll(world, "1", act="site")
     assert world.servers["app2-1"]["weight"] == 1
+
+
+BLUE_GREEN = {"app_strategy": "blue_green", "app_retire_after": 0}
+
+
+def as_before(world):
+    """Every first server takes clients, every second one stands by and has no container."""
+    assert [server["admin"] for server in world.servers.values()] == [0, 0, 0, 5, 5, 5]
+    assert all(list(world.engine(host)["containers"]) == ["api-1"] for host in ADDRESSES)
+
+
+def test_a_second_set_serves_all_clients_before_the_first_is_changed(world):
+    live(world, "1")
+    live(world, "2", **BLUE_GREEN)
+    as_before(world)
+    ready = [f"set server api/{host}-1-green state ready" for host in ADDRESSES]
+    drain = [f"set server api/{host}-1 state drain" for host in ADDRESSES]
+    assert world.told[:6] == ready + drain
+    # At the moment of the turn nobody is served by both.
+    both = [{image for _server, image, _weight in world.traffic[n : n + 3]} for n in range(0, 9, 3)]
+    assert {"1", "2"} not in both
+    done = live(world, "2", act="site", **BLUE_GREEN)
+    assert (done.changed, world.told) == (0, [])
+
+
+@pytest.mark.parametrize(("tag", "says"), [("sick2", "api-green-1 is well"), ("flaky2", "app_error_budget")])
+def test_a_bad_second_set_is_left_at_once_and_the_first_was_never_touched(world, tag, says):
+    live(world, "1")
+    before = [world.engine(host)["log"] for host in ADDRESSES]
+    done = roll(world, tag, **BLUE_GREEN)
+    assert done.returncode != 0 and says in done.text, done.text[-3000:]
+    assert "Went back to 1-" in done.text, done.text[-3000:]
+    as_before(world)
+    assert world.images() == ["1"] * 3
+    after = [[line for line in world.engine(host)["log"] if "green" not in line] for host in ADDRESSES]
+    assert after == before
+
+
+def test_a_second_set_that_a_killed_run_left_goes_behind_the_first(world):
+    live(world, "1")
+    for host in ADDRESSES:  # turned over, and killed
+        engine = world.engine(host)
+        engine["containers"]["api-green-1"] = engine["containers"]["api-1"]
+        (world.path / f"{host}.json").write_text(json.dumps(engine))
+        world.servers[f"{host}-1"]["admin"] = 8
+        world.servers[f"{host}-1-green"]["admin"] = 4
+    live(world, "1", act="site", **BLUE_GREEN)
+    as_before(world)
+    assert world.told.index("set server api/app1-1 state ready") < world.told.index(
+        "set server api/app1-1-green state drain"
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +172,7 @@ def test_a_bad_release_goes_back_on_every_host(world, tag, says):
     assert "Went back to 1-" in done.text
     assert len(drained(world)) <= 4  # one host, or two, there and back
     assert world.images() == ["1"] * 3
-    assert not any(server["admin"] for server in world.servers.values())
+    assert not any(server["admin"] & 9 for name, server in world.servers.items() if "green" not in name)
     assert world.results("app2") == [("1", "live"), (tag, "failed")]
     # The site leaves it at that; only a deployment, or another inventory, brings a release again.
     done = live_still(world, tag)

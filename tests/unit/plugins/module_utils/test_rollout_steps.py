@@ -72,5 +72,17 @@ def test_servers_of_all_backends_get_their_weights():
     assert [item["weight"] for item in _rollout.edge_shares(backends, HOSTS, 0)] == [1, 1, 1]
 
 
+def test_clients_turn_over_to_who_is_told_first():
+    servers = [{"name": host, "address": host} for host in "ab"]
+    servers += [{"name": f"{host}-green", "address": host, "standby": True} for host in "ab"]
+    backends = [{"name": "api", "servers": servers}]
+
+    def turned(*arguments):
+        return [(item["server"], item["state"]) for item in _rollout.colours(backends, *arguments)]
+
+    assert turned(True, ["a", "b"]) == [("a-green", "ready"), ("b-green", "ready"), ("a", "drain"), ("b", "drain")]
+    assert turned(False, ["b"]) == [("b", "ready"), ("a-green", "drain"), ("b-green", "drain")]
+
+
 def test_everything_is_even_at_the_end():
     assert _rollout.shares(100, 2, 1) == _rollout.shares(50, 3, 0) == (1, 1)
