@@ -109,3 +109,10 @@ def test_old_releases_go_and_the_live_one_stays():
     assert results(found) == [("1", "live"), ("4", "failed"), ("9", "failed")]
     assert _releases.forgotten(many, found) == ["id-0-0", "id-1-0", "id-2-0", "id-3-0"]
     assert len(_releases.recorded([A], B, 1)) == 2  # one to go back to
+
+
+def test_nothing_is_forgotten_while_a_release_is_on_its_way():
+    """Its images would go before anybody knows whether it is good."""
+    begun = _releases.recorded([A, B], record(C["release"], "started"), 2)
+    assert results(begun) == [("1", "live"), ("2", "live"), ("3", "started")]
+    assert results(_releases.recorded(begun, C, 2)) == [("2", "live"), ("3", "live")]
