@@ -22,20 +22,31 @@ def _published(services, what):
     return [service for service in services if service.get("port") and service.get("routes") != []]
 
 
-def edge_backends(services, hosts):
-    """Give the backends of each published service, with one server for each of its instances on each host."""
+def _servers(service, hosts, offset, mark=""):
+    return [
+        {
+            "name": f"{host['name']}-{index + 1}{mark}",
+            "address": host["address"],
+            "port": int(service["port"]) + index + offset,
+        }
+        for host in hosts
+        for index in range(int(service.get("instances") or 1))
+    ]
+
+
+def edge_backends(services, hosts, green_offset=0):
+    """Give the backends of each published service, with one server for each of its instances on each host.
+
+    With an offset there is a second set of servers that stand by, so many ports above.
+    """
+    offset = int(green_offset)
     return [
         {
             "name": name,
             "health_path": (service.get("health") or {}).get("path") or "/health",
-            "servers": [
-                {
-                    "name": f"{host['name']}-{index + 1}",
-                    "address": host["address"],
-                    "port": int(service["port"]) + index,
-                }
-                for host in hosts
-                for index in range(int(service.get("instances") or 1))
+            "servers": _servers(service, hosts, 0)
+            + [
+                {**server, "standby": True} for server in (_servers(service, hosts, offset, "-green") if offset else [])
             ],
         }
         for service in _published(services, "edge_backends")

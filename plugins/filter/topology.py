@@ -18,18 +18,22 @@ def members(groups, hostvars):
     return {group: [{"name": host, "address": addresses[host]} for host in hosts] for group, hosts in groups.items()}
 
 
-def service_ports(services, key):
-    """List the ports that application services publish: one per instance on a host, counted up from the first."""
+def service_ports(services, key, green_offset=0):
+    """List the ports that application services publish: one per instance on a host, counted up from the first.
+
+    A second set beside them listens so much above.
+    """
     if not isinstance(services, list):
         raise AnsibleFilterError(
             f"mainstay.platform.service_ports: found {type(services).__name__}, expected a list of services"
         )
     return sorted(
         {
-            int(service[key]) + index
+            int(service[key]) + index + offset
             for service in services
             if service.get(key)
             for index in range(int(service.get("instances") or 1))
+            for offset in {0, int(green_offset)}
         }
     )
 

@@ -14,24 +14,52 @@ FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
 CHECK_CONFIGURED, CHECK_ENABLED = 0x02, 0x04
 
 
+def table(servers):
+    """The rows of `show servers state`."""
+    lines = [line for line in servers.splitlines() if line.strip()]
+    header = next((line.lstrip("# ").split() for line in lines if line.startswith("#")), [])
+    rows = [dict(zip(header, line.split(), strict=False)) for line in lines if not line.startswith("#")]
+    return [row for row in rows if "srv_name" in row]
+
+
+def admin_state(row):
+    admin = int(row["srv_admin_state"])
+    return "maint" if admin & FORCED_MAINT else "drain" if admin & FORCED_DRAIN else "ready"
+
+
+def shares(servers):
+    """{(backend, server): {weight, state}} of every server, from the answer to `show servers state`."""
+    return {
+        (row["be_name"], row["srv_name"]): {"weight": int(row["srv_uweight"]), "state": admin_state(row)}
+        for row in table(servers)
+    }
+
+
+def share_commands(found, wanted):
+    """The commands that bring servers to weights and states; weights first, so that nobody comes with an old one."""
+    known = [item for item in wanted if (item["backend"], item["server"]) in found]
+    return [
+        f"set server {item['backend']}/{item['server']} {what} {item[what]}"
+        for what in ("weight", "state")
+        for item in known
+        if item.get(what) is not None and found[(item["backend"], item["server"])][what] != item[what]
+    ]
+
+
 def server_state(servers, stats, backend, server):
     """{state, health, up, sessions} of one server, from the answers to `show servers state` and `show stat`.
 
     None when there is no such server.
     """
-    lines = [line for line in servers.splitlines() if line.strip()]
-    header = next((line.lstrip("# ").split() for line in lines if line.startswith("#")), [])
-    rows = [dict(zip(header, line.split(), strict=False)) for line in lines if not line.startswith("#")]
-    row = next((row for row in rows if row.get("be_name") == backend and row.get("srv_name") == server), None)
-    table = csv.DictReader(io.StringIO(stats.lstrip("# ")))
-    numbers = next((line for line in table if line.get("pxname") == backend and line.get("svname") == server), None)
+    row = next((row for row in table(servers) if row["be_name"] == backend and row["srv_name"] == server), None)
+    lines = csv.DictReader(io.StringIO(stats.lstrip("# ")))
+    numbers = next((line for line in lines if line.get("pxname") == backend and line.get("svname") == server), None)
     if row is None or numbers is None:
         return None
-    admin, check = int(row["srv_admin_state"]), int(row["srv_check_state"])
-    state = "maint" if admin & FORCED_MAINT else "drain" if admin & FORCED_DRAIN else "ready"
+    check = int(row["srv_check_state"])
     health = None if not check & CHECK_CONFIGURED else "enabled" if check & CHECK_ENABLED else "disabled"
     return {
-        "state": state,
+        "state": admin_state(row),
         "health": health,
         "up": int(row["srv_op_state"]) == 2,
         "sessions": int(numbers["scur"] or 0),

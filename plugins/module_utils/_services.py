@@ -107,14 +107,20 @@ def container(service, index, context):
         "healthcheck": healthcheck(service["health"]),
         "log_options": log_options(context["logs"]),
     }
-    secrets = {key: context["secrets"].get(name) for key, name in service["secrets"].items()}
-    made["labels"] = {
-        "mainstay.app": "true",
-        "mainstay.service": service["name"],
-        # A change of anything, a secret's value included, makes another container.
-        "mainstay.config": fingerprint([made, secrets]),
-    }
     return made
+
+
+def sealed(made, secrets):
+    """Instances whose containers carry the mark of their settings: a change of anything, a secret's value included,
+    makes another container."""
+    found = []
+    for instance in made:
+        values = {key: secrets.get(name) for key, name in instance["secrets"].items()}
+        settings = {key: value for key, value in instance["container"].items() if key != "labels"}
+        labels = {"mainstay.app": "true", "mainstay.service": instance["service"]}
+        labels["mainstay.config"] = fingerprint([settings, values])
+        found.append({**instance, "container": {**settings, "labels": labels}})
+    return found
 
 
 def gate(service, index, host):
@@ -137,30 +143,76 @@ def instances(services, context):
                     "service": service["name"],
                     "port": int(service["port"]) + index if service.get("port") else None,
                     "image": service["image"],
+                    "secrets": service["secrets"],
                     "container": container(service, index, context),
                     "gate": gate(service, index, context["host"]),
                     "health": service["health"],
                 }
             )
-    return made
+    return sealed(made, context["secrets"])
+
+
+def green(made, offset, ports):
+    """The second set: instances that clients come to by these ports, so many ports above and without metrics."""
+    return [beside(instance, int(offset)) for instance in made if offset and instance["port"] in ports]
+
+
+def beside(instance, offset):
+    name = re.sub(r"-(\d+)$", r"-green-\1", instance["name"])
+    old, port = instance["port"], instance["port"] + offset
+    container_ = instance["container"]
+    published = [item for item in container_["published_ports"] if item.split(":")[-2] == str(old)]
+    made = {
+        **container_,
+        "name": name,
+        "env": {**container_["env"], "APP_INSTANCE": f"{container_['env']['APP_INSTANCE']}-green"},
+        "published_ports": [item.replace(f":{old}:", f":{port}:") for item in published],
+    }
+    url = instance["gate"]["url"].replace(f":{old}/", f":{port}/")
+    return {**instance, "name": name, "port": port, "container": made, "gate": {"url": url}}
+
+
+def bare(made):
+    """Instances without the marks of their settings, as they are remembered."""
+    return [
+        {**instance, "container": {key: value for key, value in instance["container"].items() if key != "labels"}}
+        for instance in made
+    ]
 
 
 def secret_files(services, context):
-    """The files of secrets, by directory, for each service that has some."""
-    found = []
-    for given in services:
-        service = merged(given, context["defaults"])
+    """The files of secrets, by directory, for each service that has some.
+
+    Those of former instances stay as long as there is such a secret: a release may be gone back to.
+    """
+    found = {}
+    wanted = [merged(service, context["defaults"]) for service in services]
+    for service in wanted:
         if service["secrets"]:
-            uid, _colon, gid = str(service["user"]).partition(":")
-            found.append(
-                {
-                    "path": f"{context['directory']}/{service['name']}/secrets",
-                    "uid": int(uid),
-                    "gid": int(gid or uid),
-                    "files": {key: str(context["secrets"][name]) for key, name in service["secrets"].items()},
-                }
-            )
-    return found
+            add_files(found, service["name"], service["user"], service["secrets"], context)
+    for instance in context.get("former") or []:
+        there = {key: name for key, name in instance["secrets"].items() if context["secrets"].get(name)}
+        if there:
+            add_files(found, instance["service"], instance["container"]["user"], there, context)
+    return list(found.values())
+
+
+def add_files(found, service, user, secrets, context):
+    """Add the files of a service to its directory; a file that is there already stays what it is."""
+    uid, _colon, gid = str(user).partition(":")
+    directory = found.setdefault(
+        service,
+        {"path": f"{context['directory']}/{service}/secrets", "uid": int(uid), "gid": int(gid or uid), "files": {}},
+    )
+    for key, name in secrets.items():
+        directory["files"].setdefault(key, str(context["secrets"][name]))
+
+
+def masked(text, secrets):
+    """A text in which no secret can be read. The longest go first: one may be a part of another."""
+    for value in sorted({str(value) for value in secrets if len(str(value)) > 3}, key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
 
 
 def _limit_problems(service):
@@ -174,9 +226,12 @@ def _limit_problems(service):
         yield f"limits: found memory_reserved {limits['memory_reserved']} above memory {limits['memory']}; lower it"
 
 
-def _memory_problems(services, memory_mb):
+def _memory_problems(services, memory_mb, offset):
+    """With a second set beside it, a service with a port needs its memory twice."""
     try:
-        total = sum(size(service["limits"]["memory"]) * int(service["instances"]) for service in services) // 2**20
+        sets = [2 if offset and service.get("port") else 1 for service in services]
+        needed = [size(service["limits"]["memory"]) * int(service["instances"]) for service in services]
+        total = sum(one * times for one, times in zip(needed, sets, strict=True)) // 2**20
     except ValueError:
         return  # said already, for the service
     if total > int(memory_mb):
@@ -208,11 +263,13 @@ def _settings_problems(service, secrets, required):
         yield f"found settings {', '.join(odd)}, expected capital letters, digits and '_'"
 
 
-def _shape_problems(service):
+def _shape_problems(service, digest_required):
     if not NAME.fullmatch(str(service["name"])):
         yield "expected a name of small letters, digits and '-', at most 31 characters"
     if not re.search(r"[:@][^/]+$", str(service["image"])):
         yield f"found image {service['image']}, expected a tag or a digest; without one it could be any version"
+    if digest_required and not re.search(r"@sha256:[0-9a-f]{64}$", str(service["image"])):
+        yield f"found image {service['image']}, expected a digest as app_digest_required says; write NAME@sha256:..."
     uid = str(service["user"]).split(":")
     if not all(part.isdigit() for part in uid) or uid[0] == "0":
         yield f"found user {service['user']}, expected numbers uid:gid other than root's"
@@ -224,12 +281,13 @@ def _shape_problems(service):
         yield f"found {service['instances']} instances, expected 0 or more"
 
 
-def _port_problems(services):
+def _port_problems(services, offset):
     seen = {}
+    sets = [("port", 0, ""), ("metrics_port", 0, "")] + ([("port", offset, " of the second set")] if offset else [])
     for service in services:
-        for key in ("port", "metrics_port"):
+        for key, above, which in sets:
             for index in range(int(service["instances"])) if service.get(key) else ():
-                number, label = int(service[key]) + index, f"{service['name']}.{key}"
+                number, label = int(service[key]) + index + above, f"{service['name']}.{key}{which}"
                 if number in seen:
                     taken = f"found port {number} of {label} taken by {seen[number]}, expected each once"
                     yield f"service {service['name']}: {taken}"
@@ -242,7 +300,7 @@ def problems(services, context):
     found = []
     for service in complete:
         said = [
-            *_shape_problems(service),
+            *_shape_problems(service, context.get("digest_required")),
             *_settings_problems(service, context["secrets"], context["required"]),
             *_limit_problems(service),
         ]
@@ -250,8 +308,9 @@ def problems(services, context):
     names = [service["name"] for service in complete]
     twice = sorted({name for name in names if names.count(name) > 1})
     found += [f"service {name}: found twice, expected each name once" for name in twice]
-    found += _port_problems(complete)
-    found += _memory_problems(complete, context["memory_mb"])
+    offset = int(context.get("green_offset") or 0)
+    found += _port_problems(complete, offset)
+    found += _memory_problems(complete, context["memory_mb"], offset)
     for what in ("migration", "smoke"):
         found += _command_problems(f"app_{what}", context.get(what) or {}, names)
     return found

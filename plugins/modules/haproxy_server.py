@@ -117,11 +117,11 @@ closed:
   sample: 0
 """
 
-import socket
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, missing, server_state, timer
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
 
 PAUSE = 0.2  # seconds between two looks
 NO_SUCH_UNIT = 5  # what systemctl ends with
@@ -138,33 +138,6 @@ ARGUMENTS = {
     "required": {"type": "bool", "default": True},
     "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
 }
-
-
-class Refused(Exception):
-    """HAProxy did not do as it was told."""
-
-
-class Missing(Refused):
-    """There is no such HAProxy or no such server."""
-
-
-def say(path, command):
-    """The answer of one HAProxy to one command."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(10)
-        try:
-            connection.connect(path)
-        except OSError as error:
-            kind = Missing if isinstance(error, (FileNotFoundError, ConnectionRefusedError)) else Refused
-            raise kind(
-                f"HAProxy at {path}: found {error.strerror or error}; expected it to answer; start haproxy, "
-                "or name the socket that its configuration has"
-            ) from error
-        connection.sendall(f"{command}\n".encode())
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
-    return answer.decode(errors="replace")
 
 
 def read(path, params):

@@ -15,6 +15,8 @@ HELPERS = {"packages", "patch", "preflight", "report", "secrets", "switchover"}
 SERVICES = [role for role in ROLES if role != CONTRACT and role not in HELPERS]
 WITH_TASKS = [role for role in ROLES if role != CONTRACT]
 MOST_INPUTS = 35
+# What runs, and how it comes to hosts, are one subject for who writes the inventory.
+MORE_INPUTS = {"app": 50}
 
 
 def defaults(role):
@@ -80,7 +82,7 @@ def test_every_input_is_specified_and_has_its_default_once(role):
 def test_inputs_carry_the_name_of_their_role(role):
     inputs = set(specs(role)["main"].get("options") or {})
     assert not [name for name in inputs if not name.startswith(f"{role}_")]
-    assert len(inputs) <= MOST_INPUTS
+    assert len(inputs) <= MORE_INPUTS.get(role, MOST_INPUTS)
 
 
 @pytest.mark.parametrize("role", WITH_TASKS)

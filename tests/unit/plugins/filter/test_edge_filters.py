@@ -23,6 +23,16 @@ def test_a_service_becomes_a_backend_with_each_instance():
     ]
 
 
+def test_a_second_set_of_servers_stands_by_some_ports_above():
+    (backend,) = edge.edge_backends([{"name": "api", "port": 8000}], HOSTS, 1000)
+    assert [(s["name"], s["port"], s.get("standby", False)) for s in backend["servers"]] == [
+        ("app1-1", 8000, False),
+        ("app2-1", 8000, False),
+        ("app1-1-green", 9000, True),
+        ("app2-1-green", 9000, True),
+    ]
+
+
 @pytest.mark.parametrize("service", [{"name": "worker"}, {"name": "inner", "port": 8000, "routes": []}])
 def test_what_has_no_port_or_no_routes_is_not_published(service):
     assert edge.edge_backends([service], HOSTS) == []

@@ -173,3 +173,52 @@ def test_a_container_that_differs_is_named_with_the_difference(subject, part, ke
 def test_a_container_that_is_missing_is_named():
     made = _services.instances([API], context())
     assert _services.container_problems([], made, {})["image"] == ["api-1 is not there"]
+
+
+def test_remembered_instances_get_the_mark_of_the_secrets_of_today():
+    made = _services.instances([API], context())
+    remembered = _services.bare(made)
+    assert "labels" not in remembered[0]["container"]
+    assert _services.sealed(remembered, CONTEXT["secrets"]) == made
+    assert _services.sealed(remembered, {"key": "renewed"}) != made
+
+
+def test_secrets_of_a_release_that_may_come_back_stay_as_files():
+    former = _services.instances([{**API, "secrets": {"OLD": "other", "GONE": "forgotten"}}], context())
+    (directory,) = _services.secret_files([API], context(former=former))
+    assert directory["files"] == {"KEY": "s3cret-value", "OLD": "another-value"}
+
+
+def test_a_digest_is_asked_for_where_it_is_required():
+    said = _services.problems([API], context(digest_required=True))
+    assert any("expected a digest as app_digest_required says" in problem for problem in said)
+    named = {**API, "image": f"example/api@sha256:{'0' * 64}"}
+    assert _services.problems([named], context(digest_required=True)) == []
+
+
+def test_a_second_set_has_names_and_ports_of_its_own_and_no_metrics():
+    made = _services.instances([{**API, "instances": 2}, WORKER], context())
+    first, second = _services.green(made, 1000, {8000, 8001})
+    assert (first["name"], second["name"]) == ("api-green-1", "api-green-2")
+    assert second["container"]["published_ports"] == ["192.0.2.1:9001:8000"]
+    assert second["container"]["env"]["APP_INSTANCE"] == "app1-api-2-green"
+    assert second["gate"] == {"url": "http://192.0.2.1:9001/health"} and second["port"] == 9001
+    assert made[1]["container"]["published_ports"][0] == "192.0.2.1:8001:8000"
+    assert _services.green(made, 0, {8000}) == _services.green(made, 1000, set()) == []
+
+
+@pytest.mark.parametrize(
+    ("services", "says"),
+    [
+        ([API, {**WORKER, "port": 9000}], "found port 9000 of worker.port taken by"),
+        ([{**API, "instances": 3}], "found 1536 MB of memory, expected at most the host's 1024 MB"),
+    ],
+)
+def test_a_second_set_needs_ports_and_memory(services, says):
+    said = _services.problems(services, context(green_offset=1000))
+    assert any(says in problem for problem in said), said
+    assert _services.problems(services, context()) == []
+
+
+def test_no_secret_is_left_in_a_text():
+    assert _services.masked("url secret-longer and secret", ["secret", "secret-longer", "a"]) == "url *** and ***"

@@ -1,0 +1,75 @@
+# Copyright (c) 2026 the mainstay.platform authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What clients saw of servers, by HAProxy's counters. Pure; private to this collection."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+# What is counted since the process began, and what tells the present: milliseconds and health.
+COUNTERS = ("req_tot", "hrsp_5xx", "econ", "eresp", "wretr")
+PRESENT = ("rtime", "ttime")
+# HAProxy's times are means of so many answers; later ones replace the earlier, little by little.
+SAMPLES = 512
+
+
+def counters(stats, backends):
+    """The numbers of each server of some backends, from the answer to `show stat`: {backend/server: {...}}."""
+    found = {}
+    for row in csv.DictReader(io.StringIO(stats.lstrip("# "))):
+        if row.get("pxname") in backends and row.get("svname") not in ("BACKEND", "FRONTEND"):
+            numbers = {key: int(row.get(key) or 0) for key in (*COUNTERS, *PRESENT)}
+            found[f"{row['pxname']}/{row['svname']}"] = {**numbers, "up": (row.get("status") or "").startswith("UP")}
+    return found
+
+
+def grown(before, after):
+    """What was counted in between. A process that was replaced has begun again from nothing."""
+    anew = any(after[key] < before.get(key, 0) for key in COUNTERS)
+    start = {} if anew else before
+    return {key: after[key] - start.get(key, 0) for key in COUNTERS}, start
+
+
+def response_time(before, after, requests):
+    """The mean milliseconds of the answers in between: what they have added to a mean that forgets slowly."""
+    if not requests:
+        return 0.0
+    total = after["req_tot"]
+    kept = (1 - 1 / SAMPLES) ** requests if total > SAMPLES else (total - requests) / total
+    return max(0.0, (after["rtime"] - before.get("rtime", 0) * kept) / (1 - kept))
+
+
+def seen(before, after, servers):
+    """Requests, errors and the mean of answers of servers, over all edges between two looks."""
+    requests = errors = retries = 0
+    weighed = 0.0
+    for edge, numbers in after.items():
+        for name in servers:
+            if name not in numbers:
+                continue
+            counted, start = grown(before.get(edge, {}).get(name, {}), numbers[name])
+            failed = counted["econ"] + counted["eresp"]
+            errors += failed + counted["hrsp_5xx"]
+            requests += counted["req_tot"] + failed
+            retries += counted["wretr"]
+            weighed += response_time(start, numbers[name], counted["req_tot"]) * counted["req_tot"]
+    return {
+        "requests": requests,
+        "errors": errors,
+        "retries": retries,
+        "response_ms": round(weighed / requests) if requests else 0,
+    }
+
+
+def judge(found, budget, response_ms, requests):
+    """(good, sentence) about what clients saw. Few requests are judged as if they were as many as can be judged."""
+    said = f"{found['errors']} of {found['requests']} requests failed, {found['response_ms']} ms mean"
+    allowed = float(budget) * max(found["requests"], int(requests))
+    if found["errors"] > allowed:
+        return False, f"clients: found {said}; expected at most {float(budget) * 100:g} % to fail (app_error_budget)"
+    if response_ms and found["requests"] >= int(requests) and found["response_ms"] > float(response_ms):
+        return False, f"clients: found {said}; expected at most {response_ms} ms (app_response_ms)"
+    return True, said

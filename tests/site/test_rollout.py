@@ -1,0 +1,247 @@
+"""Releases come and go under load: nobody sees a failed request, and a bad release goes back by itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from client import Client
+
+from tests.lab import LOG, ROOT, Lab
+
+NAME = "datacraft/apg-cash-management"
+RATE = float(os.environ.get("RATE", "50"))  # requests a second, whether answers come or not
+WORKERS = 40
+HOSTS = ("app1", "app2", "app3")
+UNLIMITED = {"haproxy_rate_limit": {"requests": 1000000, "window": 10, "entries": 100000}}
+FAST = {"app_hold": 30, "app_canary_hold": 30, "app_retire_after": 30}
+
+
+@dataclass
+class Load:
+    """Asks at a pace of its own through the floating address; a late answer counts from when it was due."""
+
+    lab: Lab
+    answers: list[tuple[float, float, str]] = field(default_factory=list)  # when it was due, seconds, what was wrong
+
+    def __post_init__(self) -> None:
+        client = Client(self.lab)
+        self.host, self.headers, self.context = self.lab.edge_address, client.headers, client.context
+        self.next, self.lock, self.stop = 0, threading.Lock(), threading.Event()
+
+    def work(self) -> None:
+        connection = None
+        while not self.stop.is_set():
+            with self.lock:
+                due, self.next = self.begun + self.next / RATE, self.next + 1
+            if self.stop.wait(max(0.0, due - time.monotonic())):
+                return
+            wrong = ""
+            try:
+                connection = connection or http.client.HTTPSConnection(self.host, timeout=10, context=self.context)
+                connection.request("GET", "/api/v1/accounts", headers=self.headers)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status != 200 or b"operating" not in body:
+                    wrong = f"{answer.status} {body[:80]!r}"
+            except (OSError, http.client.HTTPException, ssl.SSLError) as error:
+                # An idle connection may be closed while a request is on its way: any client asks again then, once.
+                wrong = self.again() if isinstance(error, http.client.RemoteDisconnected) else f"{error!r}"
+                connection = None
+            self.answers.append((due, time.monotonic() - due, wrong))
+
+    def again(self) -> str:
+        try:
+            connection = http.client.HTTPSConnection(self.host, timeout=10, context=self.context)
+            connection.request("GET", "/api/v1/accounts", headers=self.headers)
+            return "" if connection.getresponse().status == 200 else "failed again"
+        except (OSError, http.client.HTTPException) as error:
+            return f"{error!r}"
+
+    def __enter__(self) -> Load:
+        self.begun = time.monotonic()
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _number in range(WORKERS)]
+        for thread in self.threads:
+            thread.start()
+        time.sleep(15)  # what it is like before
+        return self
+
+    def __exit__(self, *_details) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(30)
+
+    @property
+    def failed(self) -> list[str]:
+        return [wrong for _due, _seconds, wrong in self.answers if wrong]
+
+    def p95(self, begin: float, end: float) -> float:
+        taken = sorted(seconds for due, seconds, _wrong in self.answers if begin <= due - self.begun < end)
+        return taken[int(len(taken) * 0.95)] if taken else 0.0
+
+    def report(self, what: str) -> None:
+        taken = sorted(seconds for _due, seconds, _wrong in self.answers) or [0.0]
+        good = sorted(due + seconds for due, seconds, wrong in self.answers if not wrong)
+        gap = max((later - earlier for earlier, later in zip(good, good[1:], strict=False)), default=0.0)
+        points = [taken[int(len(taken) * part)] for part in (0.5, 0.95, 0.99)]
+        print(
+            f"{what}: {len(taken)} requests, {len(self.failed)} failed, p50/p95/p99 "
+            f"{'/'.join(f'{seconds * 1000:.0f}' for seconds in points)} ms, longest gap {gap:.2f} s"
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room(lab: Lab):
+    """The load comes from one address: the edge counts none of it. Afterwards everything is as the inventory says."""
+    run = lab.playbook("edge", "-e", json.dumps(UNLIMITED))
+    assert run.status == 0, run.tail()
+    yield
+    run = lab.playbook("site")
+    assert run.status == 0, run.tail()
+
+
+def image(version: str, fault: str = "") -> dict:
+    """Builds a version, if it is not there, and gives the variables that deploy it."""
+    command = [str(ROOT / "tests/app/build.sh"), version, f"{NAME}:{version}", fault]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+    archive = str(ROOT / ".cache/app" / f"mainstay-sample-{version}.tar.gz")
+    return {"app_image": f"{NAME}:{version}", "app_image_archives": {f"{NAME}:{version}": archive}, **FAST}
+
+
+def deploy(lab: Lab, wanted: dict, playbook: str = "deploy", **inputs):
+    return lab.playbook(playbook, "-e", json.dumps({**UNLIMITED, **wanted, **inputs}))
+
+
+def running(lab: Lab) -> set[str]:
+    """The version of every API on every host, and whether a second set is left."""
+    ask = "docker ps --format '{{.Names}} {{.Image}}' --filter label=mainstay.app=true"
+    lines = [line.split() for host in HOSTS for line in lab.shell(host, ask).splitlines()]
+    assert not [name for name, _image in lines if "green" in name]
+    assert len(lines) == 2 * len(HOSTS), lines
+    return {name.rpartition(":")[2] for _container, name in lines}
+
+
+@pytest.fixture
+def first(lab: Lab) -> dict:
+    """The first version is live, whatever the test before has left."""
+    wanted = image("1.0.0")
+    if running(lab) != {"1.0.0"}:
+        run = deploy(lab, wanted, app_hold=0, app_batch=1)
+        assert run.status == 0, run.tail()
+    return wanted
+
+
+def prepare(lab: Lab, strategy: str) -> None:
+    """The edges know the second set beforehand, and the firewall lets them to it."""
+    if strategy == "blue_green":
+        run = lab.playbook("site", "-e", json.dumps({**UNLIMITED, **image("1.0.0"), "app_strategy": strategy}))
+        assert run.status == 0, run.tail()
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "canary", "blue_green"])
+def test_a_good_release_costs_no_request(lab: Lab, first: dict, strategy: str):
+    prepare(lab, strategy)
+    with Load(lab) as load:
+        run = deploy(lab, image("2.0.0"), app_strategy=strategy)
+    load.report(strategy)
+    assert run.status == 0, run.tail()
+    assert running(lab) == {"2.0.0"}
+    assert load.failed == []
+    assert load.p95(15, 1e9) < 2 * load.p95(0, 15)
+    run = deploy(lab, image("2.0.0"), app_strategy=strategy)
+    assert (run.status, run.changed) == (0, {}), run.tail()
+
+
+@pytest.mark.parametrize(
+    ("version", "fault", "strategy", "says", "lost"),
+    [
+        ("3.0.0-unhealthy", "unhealthy", "rolling", "api-1 is well", 0),
+        ("3.0.0-late", "unhealthy-after:20", "rolling", "is well", 0.01),
+        ("3.0.0-slow", "slow:1.5", "rolling", "app_response_ms", 0),
+        ("3.0.0-errors", "errors:20", "rolling", "app_error_budget", 0.05),
+        ("3.0.0-errors", "errors:20", "canary", "app_error_budget", 0.01),
+        ("3.0.0-errors", "errors:20", "blue_green", "app_error_budget", 0.05),
+        ("3.0.0-migration", "migration", "rolling", "migration", 0),
+    ],
+)
+def test_a_bad_release_goes_back_by_itself(lab: Lab, first: dict, version, fault, strategy, says, lost):
+    prepare(lab, strategy)
+    with Load(lab) as load:
+        run = deploy(lab, image(version, fault), app_strategy=strategy)
+    load.report(f"{fault}, {strategy}")
+    assert run.status != 0 and says in run.output, run.tail()
+    assert running(lab) == {"1.0.0"}
+    assert len(load.failed) <= lost * len(load.answers), load.failed[:3]
+    shown = {name for name, value in lab.secrets().items() if value in run.output}
+    assert shown == set()
+
+
+def test_an_image_that_is_missing_touches_nothing(lab: Lab, first: dict):
+    run = deploy(lab, {"app_image": f"{NAME}:9.9.9", "app_image_archives": {}})
+    assert run.status != 0 and running(lab) == {"1.0.0"}
+
+
+def test_a_release_that_ignores_the_request_to_stop_is_replaced_all_the_same(lab: Lab, first: dict):
+    assert deploy(lab, image("3.0.0-deaf", "deaf"), app_hold=0).status == 0
+    with Load(lab) as load:
+        run = deploy(lab, image("2.0.0"))
+    load.report("deaf")
+    assert run.status == 0 and running(lab) == {"2.0.0"} and load.failed == [], run.tail()
+
+
+def begun(lab: Lab, wanted: dict, until: str) -> subprocess.Popen:
+    """A deployment that has come to a task."""
+    command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/deploy.yml"]
+    command += ["-e", json.dumps({**UNLIMITED, **wanted})]
+    with LOG.open("w") as log:
+        run = subprocess.Popen(
+            command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    deadline = time.monotonic() + 1200
+    while until not in LOG.read_text(errors="replace"):
+        assert run.poll() is None and time.monotonic() < deadline, LOG.read_text(errors="replace")[-4000:]
+        time.sleep(0.5)
+    return run
+
+
+def test_a_deployment_that_is_killed_is_finished_by_the_next(lab: Lab, first: dict):
+    with Load(lab) as load:
+        run = begun(lab, image("2.0.0"), "serve | Forget that it was away")
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        again = deploy(lab, image("2.0.0"))
+    load.report("killed and finished")
+    assert again.status == 0 and "is taken over" in again.output, again.tail()
+    assert running(lab) == {"2.0.0"} and load.failed == []
+
+
+def test_a_second_deployment_is_refused(lab: Lab, first: dict):
+    run = begun(lab, image("2.0.0"), "batch | Change what differs")
+    command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/rollback.yml"]
+    second = subprocess.run(command, cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=600)
+    assert second.returncode != 0 and "found it held by" in second.stdout, second.stdout[-3000:]
+    assert run.wait(1800) == 0 and running(lab) == {"2.0.0"}
+
+
+def test_a_rollback_goes_back_and_the_site_leaves_it_so(lab: Lab, first: dict):
+    assert deploy(lab, image("2.0.0"), app_hold=0).status == 0
+    with Load(lab) as load:
+        run = deploy(lab, image("2.0.0"), "rollback")
+    load.report("rollback")
+    assert run.status == 0 and running(lab) == {"1.0.0"} and load.failed == [], run.tail()
+    run = deploy(lab, image("2.0.0"), "app")
+    assert (run.status, run.changed) == (0, {}), run.tail()
+
+
+def test_a_container_that_was_stopped_by_hand_is_repaired_and_named(lab: Lab, first: dict):
+    lab.shell("app2", "docker stop api-1")
+    run = deploy(lab, first)
+    assert run.status == 0 and "Replaced: app2 api-1" in " ".join(run.output.split()), run.tail()
