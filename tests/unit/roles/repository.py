@@ -41,7 +41,7 @@ def render_with(playbook, variables, *words):
     return render_all([(playbook, variables, *words)])[0]
 
 
-def render_all(runs, **environment):
+def render_all(runs):
     """The finished runs of several, given as arguments of render_with, a few at a time."""
     with tempfile.TemporaryDirectory() as folder:
         asked = []
@@ -49,7 +49,7 @@ def render_all(runs, **environment):
             words += [f"--inventory={HERE / 'inventory.yml'}", f"--extra-vars={json.dumps(variables)}"]
             said = [tempfile.mkstemp(dir=folder)[1] for _stream in range(2)]
             asked.append(([*words, str(HERE / playbook)], *said))
-        server = warm(tuple(environment.items()))
+        server = warm()
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         statuses = json.loads(server.stdout.readline())
@@ -60,14 +60,14 @@ def render_all(runs, **environment):
 
 
 @functools.cache
-def warm(environment=()):
-    """The process that runs playbooks in an environment, for as long as the tests last."""
+def warm():
+    """The process that runs playbooks, for as long as the tests last."""
     # Another strategy would have workers of its own.
     settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STRATEGY": "linear"}
     return subprocess.Popen(
         [sys.executable, str(HERE / "warm.py")],
         cwd=ROOT,
-        env={**os.environ, **settings, **dict(environment)},
+        env={**os.environ, **settings},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

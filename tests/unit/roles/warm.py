@@ -24,7 +24,7 @@ from ansible.executor.process.worker import WorkerProcess
 from ansible.executor.task_executor import TaskExecutor
 from ansible.executor.task_result import _RawTaskResult
 from ansible.module_utils import basic
-from ansible.modules import command, copy, file, find, stat
+from ansible.modules import command, copy, stat
 from ansible.plugins.action import ActionBase
 from jinja2 import Environment
 
@@ -33,27 +33,16 @@ KEPT = """action.normal become.su become.sudo callback.default callback.junit ca
 callback.tree connection.local connection.paramiko_ssh connection.psrp connection.ssh connection.winrm inventory.auto
 inventory.ini inventory.script inventory.toml inventory.yaml shell.cmd shell.powershell shell.sh strategy.linear
 vars.host_group_vars"""
-MODULES = {"command": command, "copy": copy, "file": file, "find": find, "stat": stat}
+MODULES = {"command": command, "copy": copy, "stat": stat}
 execute_elsewhere = ActionBase._execute_module
 compile_anew = Environment.compile
 code = {}
 
 
-def module_of(name):
-    """A module that is called here. Those of collections are where that is asked for."""
-    collection, _dot, short = name.rpartition(".")
-    if collection in ("", "ansible.builtin", "ansible.legacy"):
-        return MODULES.get(short)
-    if os.environ.get("WARM_COLLECTIONS"):
-        return importlib.import_module(f"ansible_collections.{collection}.plugins.modules.{short}")
-    return None
-
-
 def execute_module(self, module_name=None, module_args=None, tmp=None, task_vars=None, **options):
     """What a module of MODULES answers, called as a function. Others run as they always do."""
     name = module_name or self._task.action
-    module = module_of(name)
-    os.environ.update({"WARM_HOST": task_vars["inventory_hostname"], **task_vars.get("warm_environment", {})})
+    module = MODULES.get(name.rpartition(".")[2])
     if module is None:
         return execute_elsewhere(self, module_name, module_args, tmp, task_vars, **options)
     arguments = dict(self._task.args if module_args is None else module_args)
