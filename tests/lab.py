@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +143,22 @@ def primary(lab: Lab) -> str:
 
 def replica(lab: Lab) -> str:
     return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
+
+
+def make_synchronous(lab: Lab, host: str) -> None:
+    """Have Patroni choose this replica, which alone may take over then: those that it would rather have stop for a moment."""
+    stopped, deadline = [], time.monotonic() + 90
+    while (chosen := next((each["Member"] for each in cluster(lab) if each["Role"] == "Sync Standby"), "")) != host:
+        assert time.monotonic() < deadline, f"{host} does not become synchronous: {cluster(lab)}"
+        if chosen:
+            lab.shell(chosen, "systemctl stop patroni")
+            stopped.append(chosen)
+        time.sleep(1)
+    for each in stopped:
+        lab.shell(each, "systemctl start patroni")
+    while not all(each["State"] in ("running", "streaming") for each in cluster(lab)):
+        assert time.monotonic() < deadline, cluster(lab)
+        time.sleep(1)
 
 
 def redis_master(lab: Lab) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from acts import Broken, playbook, wait, whole
 
-from tests.lab import ROOT, Lab, primary, replica
+from tests.lab import ROOT, Lab, make_synchronous, primary, replica
 
 IMAGE = ROOT / ".cache" / "drill-disk.img"
 DATA = "/var/lib/postgresql"
@@ -70,6 +70,7 @@ def replica_on_small_disk(lab: Lab) -> Iterator[str]:
 @contextlib.contextmanager
 def primary_on_small_disk(lab: Lab) -> Iterator[str]:
     with replica_on_small_disk(lab) as host:
+        make_synchronous(lab, host)
         playbook(lab, "switchover", "-e", f"switchover_candidate={host}")
         yield host
 
