@@ -146,7 +146,7 @@ def replica(lab: Lab) -> str:
 
 
 def make_synchronous(lab: Lab, host: str) -> None:
-    """Have Patroni choose this replica, which alone may take over then: those that it would rather have stop for a moment."""
+    """Have Patroni choose this replica, which alone may take over then: others that it chooses stop for a moment."""
     stopped, deadline = [], time.monotonic() + 90
     while (chosen := next((each["Member"] for each in cluster(lab) if each["Role"] == "Sync Standby"), "")) != host:
         assert time.monotonic() < deadline, f"{host} does not become synchronous: {cluster(lab)}"
