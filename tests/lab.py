@@ -145,17 +145,23 @@ def replica(lab: Lab) -> str:
     return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
 
 
+def synchronous(lab: Lab) -> str:
+    return next((member["Member"] for member in cluster(lab) if member["Role"] == "Sync Standby"), "")
+
+
 def make_synchronous(lab: Lab, host: str) -> None:
     """Have Patroni choose this replica, which alone may take over then: others that it chooses stop for a moment."""
     stopped, deadline = [], time.monotonic() + 90
-    while (chosen := next((each["Member"] for each in cluster(lab) if each["Role"] == "Sync Standby"), "")) != host:
-        assert time.monotonic() < deadline, f"{host} does not become synchronous: {cluster(lab)}"
-        if chosen:
-            lab.shell(chosen, "systemctl stop patroni")
-            stopped.append(chosen)
-        time.sleep(1)
-    for each in stopped:
-        lab.shell(each, "systemctl start patroni")
+    try:
+        while (chosen := synchronous(lab)) != host:
+            assert time.monotonic() < deadline, f"{host} does not become synchronous: {cluster(lab)}"
+            if chosen:
+                stopped.append(chosen)
+                lab.shell(chosen, "systemctl stop patroni")
+            time.sleep(1)
+    finally:
+        for each in stopped:
+            lab.shell(each, "systemctl start patroni")
     while not all(each["State"] in ("running", "streaming") for each in cluster(lab)):
         assert time.monotonic() < deadline, cluster(lab)
         time.sleep(1)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from acts import wait
+from acts import Broken, wait
 
 from tests.lab import Lab
 
@@ -51,7 +51,11 @@ class Client:
         self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        wait(f"the client can {self.job}", lambda: len(self.acknowledged) > RATE, 60)
+        try:
+            wait(f"the client can {self.job}", lambda: len(self.acknowledged) > RATE, 60)
+        except Broken:
+            self.__exit__()
+            raise
         return self
 
     def _read(self) -> None:

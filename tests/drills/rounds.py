@@ -21,6 +21,7 @@ class Round:
     gap: float
     written: int
     failed: int
+    failed_reads: int | None  # where a second client reads
     lost: int
     kept: bool  # what is promised
     problem: str = ""
@@ -30,8 +31,8 @@ class Round:
 READ = {
     "gap": float,
     **dict.fromkeys(("written", "failed", "lost"), int),
+    **dict.fromkeys(("failed_reads", "changed"), lambda text: int(text) if text else None),
     "kept": lambda text: text == "True",
-    "changed": lambda text: int(text) if text else None,
 }
 NAMES = [column.name for column in fields(Round)]
 
@@ -47,6 +48,8 @@ def record(found: Round) -> None:
 
 
 def recorded(release: str) -> list[Round]:
+    if not RECORD.exists():
+        return []
     with RECORD.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["release"] == release]
     return [Round(**{name: READ[name](text) if name in READ else text for name, text in row.items()}) for row in rows]
@@ -59,22 +62,30 @@ def distribution(values: Iterable[float]) -> list[float]:
     return [ordered[0], statistics.median(ordered), p95, ordered[-1]]
 
 
+def span(numbers: list[int]) -> str:
+    """The least and the most of the rounds."""
+    return f"{min(numbers)} to {max(numbers)}" if numbers else "-"
+
+
 def table(rounds: list[Round], promised: dict[str, float | None]) -> str:
     """In Markdown, a row per drill in the order of `promised`."""
     lines = [
-        "| drill | kept | promised | min | median | p95 | max | failed, each | lost of acknowledged | site.yml after |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| drill | kept | promised | min | median | p95 | max | failed writes | failed reads | lost | site.yml after |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for drill, most in promised.items():
         of_it = [found for found in rounds if found.drill == drill]
         if not of_it:
             continue
         gaps = " | ".join(f"{value:.2f}" for value in distribution(found.gap for found in of_it))
-        failed = f"{min(found.failed for found in of_it)} to {max(found.failed for found in of_it)}"
+        failed = span([found.failed for found in of_it])
+        reads = span([found.failed_reads for found in of_it if found.failed_reads is not None])
         lost, written = (sum(getattr(found, name) for found in of_it) for name in ("lost", "written"))
         limit = "-" if most is None else f"{most:g} s"
         kept = f"{sum(found.kept for found in of_it)} of {len(of_it)}"
         runs = [found.changed for found in of_it if found.changed is not None]
         after = f"changed={sum(runs)}" if runs else "-"
-        lines.append(f"| `{drill}` | {kept} | {limit} | {gaps} | {failed} | {lost} of {written:,} | {after} |")
+        lines.append(
+            f"| `{drill}` | {kept} | {limit} | {gaps} | {failed} | {reads} | {lost} of {written:,} | {after} |"
+        )
     return "\n".join(lines)

@@ -114,12 +114,23 @@ def test_configuration_is_taken_when_it_changes_and_not_again(agents, settings):
     assert agents.asked.count(("app1", "configuration")) == 1
 
 
-def test_configuration_that_has_expired_is_taken_again(agents, settings):
+def test_configuration_is_as_old_as_what_replaced_it(agents, settings):
+    """A month after it was replaced it goes; what holds is kept, however old."""
     jobs.take_configuration(settings)
-    for path in jobs.stored(settings, "configuration"):
-        os.utime(path, (time.time() - 31 * DAY,) * 2)
-    assert jobs.take_configuration(settings) == ["app1", "db1"]
-    assert kept(settings, "configuration") == ["app1", "db1"]
+    folder = next(jobs.stored(settings, "configuration")).parent
+    (present,) = folder.glob("*.enc")
+    os.utime(present, (time.time() - 400 * DAY,) * 2)
+    former, ancient = (folder / f"app1-{name}.tar.gz.enc" for name in ("former", "ancient"))
+    for path, days in ((former, 500), (ancient, 600)):
+        path.touch()
+        os.utime(path, (time.time() - days * DAY,) * 2)
+    jobs.take_configuration(settings)
+    assert list(folder.glob("*.enc")) == [present]
+    os.utime(present, None)
+    former.touch()
+    os.utime(former, (time.time() - 500 * DAY,) * 2)
+    jobs.take_configuration(settings)
+    assert former.exists()
 
 
 def test_a_host_that_is_away_is_asked_again_later(agents, settings, capsys):

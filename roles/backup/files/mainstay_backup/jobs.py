@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import metrics
 from .common import Problem, lock, note, read_json, run, scratch, stamp, write_whole
-from .storage import expire, newest, read_back, store, thin
+from .storage import expire, expire_replaced, newest, read_back, store, thin
 
 READERS = {
     "redis": ["redis-check-rdb"],
@@ -22,6 +22,7 @@ READERS = {
 PATTERNS = {"redis": "redis-*.rdb.enc", "dumps": "*.dump.enc"}
 # What the hosts' agents send.
 ARCHIVES = ("files", "audit", "configuration")
+PATIENCE = {"fingerprint": 60, "configuration": 300}  # seconds; what holds logs gets an hour
 READERS |= dict.fromkeys(ARCHIVES, ["tar", "--list", "--gzip", "--file"])
 PATTERNS |= dict.fromkeys(ARCHIVES, "*.tar.gz.enc")
 
@@ -84,7 +85,12 @@ def ask(settings, host, wanted, out):
     tls = ["-CAfile", settings.tls_ca, "-cert", settings.tls_cert, "-key", settings.tls_key]
     verify = ["-verify_return_error", "-verify_ip", host.address]
     words = ["openssl", "s_client", "-connect", f"{host.address}:{settings.hosts_port}", "-quiet", *verify, *tls]
-    done = subprocess.run(words, check=False, input=f"{wanted}\n".encode(), stdout=out, stderr=subprocess.PIPE)
+    seconds = PATIENCE.get(wanted, 3600)  # a host that vanishes in the middle says nothing more
+    given = {"input": f"{wanted}\n".encode(), "stdout": out, "stderr": subprocess.PIPE, "timeout": seconds}
+    try:
+        done = subprocess.run(words, check=False, **given)
+    except subprocess.TimeoutExpired:
+        return f"found no end of its answer; expected one within {seconds} s; see whether {host.address} is there"
     return None if done.returncode == 0 else " ".join(done.stderr.decode(errors="replace").split())[-300:]
 
 
@@ -148,8 +154,8 @@ def take_configuration(settings):
     """
     base = Path(settings.backup_dir) / "configuration"
     taken_of, failed = [], []
-    expire(base, settings.keep_days)
     for host in settings.hosts:
+        expire_replaced(base / host.name, settings.keep_days)
         known = base / host.name / "fingerprint"
         found = fingerprint(settings, host)
         same = found == read_json(known, None) and newest(known.parent, PATTERNS["configuration"])

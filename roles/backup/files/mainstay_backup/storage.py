@@ -70,6 +70,14 @@ def expire(directory, days, now=None):
             path.unlink()
 
 
+def expire_replaced(directory, days):
+    """The same for what holds until something newer takes its place: its age counts from there."""
+    paths = sorted(Path(directory).glob("*.enc"), key=lambda path: path.stat().st_mtime)
+    for path, successor in zip(paths, paths[1:], strict=False):
+        if time.time() - successor.stat().st_mtime > days * DAY:
+            path.unlink()
+
+
 def thin(paths, now, whole_days=2):
     """Of hourly files those to remove: after some days the first one of each day is enough."""
     seen, surplus = set(), []
