@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,13 +35,13 @@ def ask(lab: Lab, role: str, statement: str) -> tuple[bool, str]:
     vault, host = lab.vault(), primary(lab)
     login = f"{role}_2" if role in vault.get("platform_second_logins", []) else role
     words = ASK.format(at=lab.address(host), database=DATABASE, login=login, ca="/etc/mainstay/tls/ca.crt")
-    secret = f"PGPASSWORD={vault['platform_secrets'][f'postgresql_role_{role}']}"
     done = subprocess.run(
-        ["docker", "exec", "-i", "-e", secret, f"{lab.name}-{host}", "bash", "-c", words],
+        ["docker", "exec", "-i", "-e", "PGPASSWORD", f"{lab.name}-{host}", "bash", "-c", words],
         input=statement,
         capture_output=True,
         text=True,
         timeout=60,
+        env=os.environ | {"PGPASSWORD": vault["platform_secrets"][f"postgresql_role_{role}"]},
     )
     return done.returncode == 0, (done.stdout or done.stderr).strip()
 
