@@ -138,4 +138,6 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         if terms:
             return [{"run": str(term), "owner": "", "ended": has_ended(str(term))} for term in terms]
-        return [{"run": run_name(main_process(os.getpid())), "owner": f"{user()}@{socket.gethostname()}", "ended": False}]
+        return [
+            {"run": run_name(main_process(os.getpid())), "owner": f"{user()}@{socket.gethostname()}", "ended": False}
+        ]

@@ -101,3 +101,16 @@ def edge_shares(backends, addresses, percent):
             weight = weights[0 if server["address"] in addresses else 1]
             found.append({"backend": backend["name"], "server": server["name"], "weight": weight})
     return found
+
+
+def others(backends, hosts, batches):
+    """For each batch and each backend that it takes servers from, those that are left to serve, where there are any."""
+    found = []
+    for batch in batches:
+        addresses = {host["address"] for host in hosts if host["name"] in batch["hosts"]}
+        for backend in backends:
+            first = [server for server in backend["servers"] if not server.get("standby")]
+            left = [f"{backend['name']}/{server['name']}" for server in first if server["address"] not in addresses]
+            if left and len(left) < len(first) and left not in found:
+                found.append(left)
+    return found

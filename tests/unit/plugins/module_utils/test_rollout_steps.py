@@ -86,3 +86,17 @@ def test_clients_turn_over_to_who_is_told_first():
 
 def test_everything_is_even_at_the_end():
     assert _rollout.shares(100, 2, 1) == _rollout.shares(50, 3, 0) == (1, 1)
+
+
+def test_who_is_left_to_serve_is_on_another_host():
+    """Two instances of one host are gone together."""
+    servers = [{"name": f"{host}-{number}", "address": host} for host in "ab" for number in (1, 2)]
+    servers += [{"name": "a-green", "address": "a", "standby": True}]
+    hosts = [{"name": f"app-{host}", "address": host} for host in "ab"]
+
+    def left(*batches):
+        backends = [{"name": "api", "servers": servers}]
+        return _rollout.others(backends, hosts, [{"hosts": list(batch), "percent": 0} for batch in batches])
+
+    assert left(["app-a"], [], ["app-b"]) == [["api/b-1", "api/b-2"], ["api/a-1", "api/a-2"]]
+    assert left(["app-a", "app-b"]) == []
