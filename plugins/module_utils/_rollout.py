@@ -49,6 +49,12 @@ def problems(given, hosts):
         )
     if given["strategy"] == "canary":
         found += canary_problems(given["canary_steps"], hosts)
+        found += [
+            f"app_strategy: found canary and backend {backend['name']} with balance source, expected roundrobin or "
+            "leastconn: by source HAProxy knows no weights between nothing and everything; use rolling"
+            for backend in given.get("backends", ())
+            if backend.get("balance") == "source"
+        ]
     return found
 
 

@@ -39,12 +39,18 @@ def test_a_canary_has_as_many_hosts_as_its_percentage_needs():
         ({"strategy": "canary", "canary_steps": [0, 100]}, "that rise and end with 100"),
         ({"strategy": "canary", "canary_steps": [5, 50]}, "that rise and end with 100"),
         ({"strategy": "canary", "canary_steps": ["5%", 100]}, "whole percentages"),
+        ({"strategy": "canary", "backends": [{"name": "api", "balance": "source"}]}, "backend api with balance source"),
     ],
 )
 def test_what_cannot_work_is_refused(changes, says):
     given = {"strategy": "rolling", "batch": 1, "canary_steps": [5, 100], **changes}
     (problem,) = _rollout.problems(given, HOSTS)
     assert says in problem
+
+
+def test_balance_by_source_is_no_matter_without_a_canary():
+    given = {"strategy": "rolling", "batch": 1, "canary_steps": [], "backends": [{"name": "api", "balance": "source"}]}
+    assert _rollout.problems(given, HOSTS) == []
 
 
 def test_a_canary_on_one_host_is_refused_and_what_can_work_is_not():
