@@ -49,12 +49,7 @@ def problems(given, hosts):
         )
     if given["strategy"] == "canary":
         found += canary_problems(given["canary_steps"], hosts)
-        found += [
-            f"app_strategy: found canary and backend {backend['name']} with balance source, expected roundrobin or "
-            "leastconn: by source HAProxy knows no weights between nothing and everything; use rolling"
-            for backend in given.get("backends", ())
-            if backend.get("balance") == "source"
-        ]
+        found += source_problems(given.get("backends", ()), {host["address"] for host in hosts})
     return found
 
 
@@ -72,6 +67,16 @@ def canary_problems(percents, hosts):
             f"app_strategy: found canary and {len(hosts)} application host, expected two or more: the old release "
             "serves beside the new one; use rolling"
         )
+
+
+def source_problems(backends, addresses):
+    for backend in backends:
+        ours = any(server["address"] in addresses for server in backend["servers"])
+        if ours and backend.get("balance") == "source":
+            yield (
+                f"app_strategy: found canary and backend {backend['name']} with balance source, expected roundrobin or "
+                "leastconn: by source HAProxy knows no weights between nothing and everything; use rolling"
+            )
 
 
 def shares(percent, new, old):
