@@ -48,6 +48,11 @@ def edge_shares(backends, addresses, percent):
     return _rollout.edge_shares(backends, list(addresses), int(percent))
 
 
+def edge_others(backends, hosts, batches):
+    """The servers that are left to serve while each batch is changed."""
+    return _rollout.others(backends, hosts, batches)
+
+
 def sealed_instances(instances, secrets):
     """Remembered instances with the mark of their settings and of the secrets of today."""
     return _services.sealed(instances, secrets)
@@ -62,6 +67,7 @@ class FilterModule:
     def filters(self):
         return {
             "edge_colours": edge_colours,
+            "edge_others": edge_others,
             "edge_shares": edge_shares,
             "green_instances": green_instances,
             "masked": masked,

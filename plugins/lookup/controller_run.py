@@ -11,7 +11,8 @@ version_added: 0.1.0
 author:
   - The mainstay.platform authors (@mainstay)
 description:
-  - Names this run by machine, boot, process namespace, process and its start.
+  - Names this run by machine, boot, process namespace, process and its start. Where the controller has no C(/proc),
+    such as macOS, the name is random and another one each time, and never counts as ended; keep it in a fact.
   - Of another run it says whether that has ended for certain. Only a run of the same boot and namespace can be looked
     for; whatever ran elsewhere may still run.
 options:
@@ -48,6 +49,7 @@ _raw:
 import getpass
 import os
 import socket
+import uuid
 from pathlib import Path
 
 from ansible.plugins.lookup import LookupBase
@@ -91,17 +93,43 @@ def place(proc=PROC):
 
 
 def run_name(pid, proc=PROC):
-    return f"{place(proc)}/{pid}/{stat_fields(pid, proc)[19]}"
+    """A name that no other run has. Without the files of a process there is nothing to look for later."""
+    try:
+        return f"{place(proc)}/{pid}/{stat_fields(pid, proc)[19]}"
+    except (OSError, IndexError):
+        return f"{socket.gethostname()}/{uuid.uuid4()}"
+
+
+def is_gone(pid):
+    """Whether there is certainly no such process: one that may not be asked is there."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return False
 
 
 def has_ended(name, proc=PROC):
     """Whether a run has ended for certain: its process would be seen here, and is not, or is another one."""
     where, _slash, process = name.rpartition("/")
     where, _slash, pid = where.rpartition("/")
-    if where != place(proc):
+    try:
+        if where != place(proc):
+            return False
+    except OSError:
         return False
     fields = stat_fields(pid, proc)
-    return not fields or fields[19] != process or fields[0] == "Z"
+    return is_gone(pid) or bool(fields) and (fields[19] != process or fields[0] == "Z")
+
+
+def user():
+    """Who runs this; a number where the system has no name for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 class LookupModule(LookupBase):
@@ -110,5 +138,6 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         if terms:
             return [{"run": str(term), "owner": "", "ended": has_ended(str(term))} for term in terms]
-        name = run_name(main_process(os.getpid()))
-        return [{"run": name, "owner": f"{getpass.getuser()}@{socket.gethostname()}", "ended": False}]
+        return [
+            {"run": run_name(main_process(os.getpid())), "owner": f"{user()}@{socket.gethostname()}", "ended": False}
+        ]

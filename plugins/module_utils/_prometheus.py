@@ -61,12 +61,14 @@ def judge_rules(answer):
     return True, f"{len(rules)} rules are evaluated without an error"
 
 
-def judge_quiet(severities, answer):
-    """No alert of these severities fires. Gives (holds, evidence)."""
+def judge_quiet(severities, answer, ignored=()):
+    """No alert of these severities fires but those that are ignored. Gives (holds, evidence)."""
     alerts = [alert for alert in answer["data"]["alerts"] if alert["state"] == "firing"]
     loud = [alert for alert in alerts if alert["labels"].get("severity") in severities]
+    loud = [alert for alert in loud if alert["labels"].get("alertname") not in ignored]
     if not loud:
-        return True, f"{len(alerts)} alerts fire, none of them {' or '.join(severities)}"
+        but = f" but {', '.join(ignored)}" if ignored else ""
+        return True, f"{len(alerts)} alerts fire, none of them {' or '.join(severities)}{but}"
     names = [f"{alert['labels'].get('alertname')} {alert['labels'].get('instance', '')}".strip() for alert in loud]
     return False, f"{len(loud)} alerts fire: {listed(names)}"
 

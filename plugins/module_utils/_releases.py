@@ -49,8 +49,7 @@ def plan(records, wanted, act, to=""):
     live = last(records, result=LIVE)
     decision = {"release": wanted, "record": {}, "live": live.get("release", ""), "problem": ""}
     if act == "rollback":
-        before = [record for record in records if record["release"] != decision["live"]]
-        record = named(records, to) if to else last(before, result=LIVE)
+        record = named(records, to) if to else former(records, live)
         if not record:
             kept = ", ".join(dict.fromkeys(item["release"] for item in records if item["result"] in (LIVE, LEFT)))
             decision["problem"] = (
@@ -60,31 +59,58 @@ def plan(records, wanted, act, to=""):
         decision.update(record=record, release=record.get("release", ""))
     elif act == "site" and live and last(records, release=wanted).get("result") in (FAILED, LEFT):
         decision.update(record=live, release=live["release"])
-    previous = live if decision["live"] != decision["release"] else {}
-    return {**decision, "previous": previous, "rolls": decision["live"] != decision["release"]}
+    other = decision["live"] != decision["release"]
+    killed = act == "rollback" and newest(records).get("result") == STARTED
+    return {**decision, "previous": live if other else {}, "rolls": other or killed}
+
+
+def newest(records):
+    return records[-1] if records else {}
+
+
+def former(records, live):
+    """Where a rollback goes without a name: out of a killed run to what is live, and on with a killed rollback."""
+    begun = newest(records) if newest(records).get("result") == STARTED else {}
+    if begun and live:
+        return named(records, begun["release"]) if begun.get("act") == "rollback" else live
+    return last([record for record in records if record["release"] != live.get("release")], result=LIVE)
 
 
 def recorded(records, entry, keep, left=""):
     """The records after an act on a release; the same ones when they say so already."""
-    changed = [{**item, "result": LEFT} if left and same(item, left) else item for item in records]
-    newest = changed[-1] if changed else {}
+    live = last(records, result=LIVE).get("release")
+    stays = entry["result"] == LIVE and (bool(left) or entry["release"] == live)
+    changed = [{**item, "result": outcome(item, entry, left, stays)} for item in records]
+    latest = newest(changed)
     facts = ("release", "result", "images", "instances")
-    if newest.get("release") == entry["release"] and newest.get("result") == STARTED != entry["result"]:
+    if latest.get("release") == entry["release"] and latest.get("result") == STARTED != entry["result"]:
         return kept([*changed[:-1], entry], keep)
-    if any(all(item.get(key) == entry[key] for key in facts) for item in (newest, last(changed, result=LIVE))):
+    if any(all(item.get(key) == entry[key] for key in facts) for item in (latest, last(changed, result=LIVE))):
         return kept(changed, keep)
     # What a release that is on its way will push out may still be gone back to.
     return [*changed, entry] if entry["result"] == STARTED else kept([*changed, entry], keep)
 
 
-def same(item, left):
-    return item["release"] == left and item["result"] == LIVE
+def outcome(item, entry, left, stays):
+    """What has come of a record by an act: a rollback leaves what was live, and what a killed run has begun failed."""
+    if item["result"] == STARTED and item["release"] != entry["release"] and stays:
+        return FAILED
+    return LEFT if item["result"] == LIVE and item["release"] == left != entry["release"] else item["result"]
 
 
 def kept(records, keep):
-    """The records of the newest releases, and of the one that is live in any case."""
+    """The records of the newest releases that lived, of the live one and of the one before it in any case.
+
+    Of those that never lived as many: they push nobody out.
+    """
     names = list(dict.fromkeys(record["release"] for record in reversed(records)))
-    wanted = {*names[: max(int(keep), 2)], last(records, result=LIVE).get("release")}
+    lived = [
+        name for name in names if any(item["result"] in (LIVE, LEFT) for item in records if item["release"] == name)
+    ]
+    live = last(records, result=LIVE).get("release")
+    before = last([record for record in records if record["release"] != live], result=LIVE).get("release")
+    most = max(int(keep), 2)
+    wanted = {*lived[:most], *[name for name in names if name not in lived][:most], live, before}
     return [record for record in records if record["release"] in wanted]
 
 

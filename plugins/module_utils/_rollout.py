@@ -49,6 +49,7 @@ def problems(given, hosts):
         )
     if given["strategy"] == "canary":
         found += canary_problems(given["canary_steps"], hosts)
+        found += source_problems(given.get("backends", ()), {host["address"] for host in hosts})
     return found
 
 
@@ -66,6 +67,16 @@ def canary_problems(percents, hosts):
             f"app_strategy: found canary and {len(hosts)} application host, expected two or more: the old release "
             "serves beside the new one; use rolling"
         )
+
+
+def source_problems(backends, addresses):
+    for backend in backends:
+        ours = any(server["address"] in addresses for server in backend["servers"])
+        if ours and backend.get("balance") == "source":
+            yield (
+                f"app_strategy: found canary and backend {backend['name']} with balance source, expected roundrobin or "
+                "leastconn: by source HAProxy knows no weights between nothing and everything; use rolling"
+            )
 
 
 def shares(percent, new, old):
@@ -100,4 +111,17 @@ def edge_shares(backends, addresses, percent):
         for server in backend["servers"]:
             weight = weights[0 if server["address"] in addresses else 1]
             found.append({"backend": backend["name"], "server": server["name"], "weight": weight})
+    return found
+
+
+def others(backends, hosts, batches):
+    """For each batch and each backend that it takes servers from, those that are left to serve, where there are any."""
+    found = []
+    for batch in batches:
+        addresses = {host["address"] for host in hosts if host["name"] in batch["hosts"]}
+        for backend in backends:
+            first = [server for server in backend["servers"] if not server.get("standby")]
+            left = [f"{backend['name']}/{server['name']}" for server in first if server["address"] not in addresses]
+            if left and len(left) < len(first) and left not in found:
+                found.append(left)
     return found

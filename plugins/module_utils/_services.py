@@ -266,6 +266,8 @@ def _settings_problems(service, secrets, required):
 def _shape_problems(service, digest_required):
     if not NAME.fullmatch(str(service["name"])):
         yield "expected a name of small letters, digits and '-', at most 31 characters"
+    if str(service["name"]).endswith("-green"):
+        yield "expected a name that does not end in -green, as the second sets of blue_green do; give it another name"
     if not re.search(r"[:@][^/]+$", str(service["image"])):
         yield f"found image {service['image']}, expected a tag or a digest; without one it could be any version"
     if digest_required and not re.search(r"@sha256:[0-9a-f]{64}$", str(service["image"])):
@@ -328,8 +330,11 @@ def _command_problems(what, given, names):
 def gates(made, rollout=None):
     """The gate of each instance: its health by HTTP, or by its own command.
 
-    During a rollout an instance has to answer well for some time, but not for what other services do.
+    During a rollout an instance with a port has to answer well for some time, but not for what other services do.
     """
+    rollout = dict(rollout or {})
+    if float(rollout.get("window") or 0) and int(rollout["successes"]) < 2:
+        rollout["successes"] = 2  # a window lies between two answers
     found = []
     for instance in made:
         health, asked = instance["health"], instance["gate"]

@@ -29,10 +29,11 @@ options:
     type: list
     elements: str
     default: []
-  min_up:
-    description: How many servers of each backend must be up.
-    type: int
-    default: 0
+  one_up_of:
+    description: Lists of servers, as backend/server. Of each at least one must be up.
+    type: list
+    elements: list
+    default: []
   required:
     description: Whether there must be an HAProxy. With V(false) one that does not run counts nothing.
     type: bool
@@ -79,7 +80,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._traffic import 
 ARGUMENTS = {
     "backends": {"type": "list", "elements": "str", "required": True},
     "expect_servers": {"type": "list", "elements": "str", "default": []},
-    "min_up": {"type": "int", "default": 0},
+    "one_up_of": {"type": "list", "elements": "list", "default": []},
     "required": {"type": "bool", "default": True},
     "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
 }
@@ -102,12 +103,11 @@ def lacks(params, found):
             f"HAProxy at {params['socket']}: found no server {', '.join(unknown)}, expected it in its configuration; "
             "run playbooks/edge.yml first"
         )
-    for backend in params["backends"]:
-        up = up_in(backend, found)
-        if up < params["min_up"]:
+    for names in params["one_up_of"]:
+        if not any(found.get(name, {}).get("up") for name in names):
             yield (
-                f"backend {backend}: found {up} servers up, expected {params['min_up']} or more; read the health of "
-                "the others. An app_batch of all hosts goes without them"
+                f"found none of {', '.join(names)} up, expected one to serve while the others are changed; read their "
+                "health. An app_batch of all hosts goes without them"
             )
 
 

@@ -97,15 +97,20 @@ ARGUMENTS = {
 }
 
 
+# Of a file that nobody can read. It has a run all the same, so that it can be broken as any other.
+UNREADABLE = {"run": "unreadable", "owner": "somebody", "reason": "unreadable", "at": "an unknown time"}
+
+
 def holder(path):
-    """Who holds a lock; empty when nobody does. What nobody can read has no run, and is broken by hand."""
+    """Who holds a lock; empty when nobody does."""
     try:
         with open(path, encoding="utf-8") as stream:
-            return json.load(stream)
+            found = json.load(stream)
     except FileNotFoundError:
         return {}
     except ValueError:
-        return {"run": "", "owner": "somebody", "reason": "unreadable", "at": "an unknown time"}
+        return UNREADABLE
+    return found if isinstance(found, dict) and found.get("run") and "owner" in found else UNREADABLE
 
 
 def put_aside(path, run):

@@ -52,6 +52,11 @@ options:
     description: Severities of which no alert may fire.
     type: list
     elements: str
+  ignore:
+    description: Names of alerts that may fire all the same, for O(quiet).
+    type: list
+    elements: str
+    default: []
   expression:
     description: A PromQL expression that gives a vector.
     type: str
@@ -115,6 +120,7 @@ ARGUMENTS = {
     "rules": {"type": "bool", "choices": [True]},
     "alertmanagers": {"type": "list", "elements": "str"},
     "quiet": {"type": "list", "elements": "str"},
+    "ignore": {"type": "list", "elements": "str", "default": []},
     "expression": {"type": "str"},
     "expect": {"type": "str", "choices": ["some", "none"], "default": "some"},
 }
@@ -137,7 +143,7 @@ def judge(params, get):
     if params["alertmanagers"] is not None:
         return _prometheus.judge_alertmanagers(params["alertmanagers"], get("alertmanagers"))
     if params["quiet"] is not None:
-        return _prometheus.judge_quiet(params["quiet"], get("alerts"))
+        return _prometheus.judge_quiet(params["quiet"], get("alerts"), params["ignore"])
     return _prometheus.judge_expression(params["expect"], get(f"query?query={quote(params['expression'])}"))
 
 

@@ -33,6 +33,10 @@ options:
         type: str
         choices: [started, live, failed]
         required: true
+      act:
+        description: What was done, such as V(deploy) or V(rollback).
+        type: str
+        default: ''
       by:
         description: Who did it.
         type: str
@@ -110,6 +114,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._services import
 ENTRY = {
     "release": {"type": "str", "required": True},
     "result": {"type": "str", "choices": ["started", "live", "failed"], "required": True},
+    "act": {"type": "str", "default": ""},
     "by": {"type": "str", "default": ""},
     "reason": {"type": "str", "default": ""},
     "why": {"type": "str", "default": ""},

@@ -55,3 +55,34 @@ def test_the_lookup_tells_of_this_run_and_of_others():
     assert this["run"].startswith(controller_run.place()) and "@" in this["owner"]
     (other,) = controller_run.LookupModule().run([controller_run.run_name(os.getpid())])
     assert other["ended"] is False
+
+
+def test_without_the_files_of_processes_a_run_has_a_name_that_never_ends(tmp_path):
+    first, second = (controller_run.run_name(controller_run.main_process(7, tmp_path), tmp_path) for _ in range(2))
+    assert first != second
+    assert not controller_run.has_ended(first, tmp_path)
+    assert not controller_run.has_ended(first)
+
+
+def test_a_process_that_may_not_be_looked_at_has_not_ended(monkeypatch):
+    name = f"{controller_run.place()}/4242/77"
+    monkeypatch.setattr(controller_run, "stat_fields", lambda *_arguments: [])
+
+    def answer(error):
+        def kill(_pid, _signal):
+            if error:
+                raise error
+
+        monkeypatch.setattr(controller_run.os, "kill", kill)
+        return controller_run.has_ended(name)
+
+    assert not answer(None) and not answer(PermissionError())
+    assert answer(ProcessLookupError())
+
+
+def test_an_owner_without_a_name_is_a_number(monkeypatch):
+    def unmapped():
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(controller_run.getpass, "getuser", unmapped)
+    assert controller_run.user() == str(os.getuid())

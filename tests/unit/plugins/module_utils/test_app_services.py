@@ -71,6 +71,7 @@ def test_the_same_input_makes_the_same_container():
         ({"user": "0:0"}, "other than root's"),
         ({"user": "nobody"}, "expected numbers"),
         ({"name": "Api"}, "small letters"),
+        ({"name": "web-green"}, "does not end in -green"),
         ({"health": {"path": "health"}}, "expected an absolute path"),
         ({"secrets": {"KEY": "unknown"}}, "found no secret unknown"),
         ({"environment": {"KEY": "plain"}}, "in environment and in secrets"),
@@ -109,8 +110,8 @@ def test_gates_ask_by_http_or_by_command():
     web, own = _services.gates(made)
     assert web["args"]["expect_json"] == {"status": "healthy"}
     assert own["args"]["argv"] == ["docker", "exec", "worker-1", "check"]
-    rolled = _services.gates(made, {"successes": 3})[0]["args"]
-    assert rolled["successes"] == 3 and "expect_json" not in rolled
+    rolled = _services.gates(made, {"successes": 1, "window": "1"})[0]["args"]
+    assert rolled["successes"] == 2 and "expect_json" not in rolled
 
 
 def inspected(made):

@@ -85,6 +85,12 @@ def test_quiet_names_the_alerts_that_fire():
     assert _prometheus.judge_quiet(["critical"], answer) == (False, "1 alerts fire: A db1")
 
 
+def test_quiet_holds_while_an_ignored_alert_fires():
+    answer = {"data": {"alerts": [alert("A", "critical"), alert("B", "critical")]}}
+    assert _prometheus.judge_quiet(["critical"], answer, ["A"]) == (False, "1 alerts fire: B db1")
+    assert _prometheus.judge_quiet(["critical"], answer, ["A", "B"])[0]
+
+
 def test_alertmanagers_are_known_by_the_start_of_their_url():
     answer = {"data": {"activeAlertmanagers": [{"url": "https://10.0.0.1:9093/api/v2/alerts"}]}}
     assert _prometheus.judge_alertmanagers(["https://10.0.0.1:9093"], answer)[0]

@@ -57,6 +57,9 @@ def test_a_name_changes_with_everything_that_makes_a_release():
         ([A, B, C], C, "rollback", "1", A, C, True),
         ([A, record(B["release"], "left"), A], B, "rollback", "2", B, A, True),
         ([A, record(B["release"], "failed"), C], C, "rollback", "", A, C, True),
+        # Out of a killed run to what is live, and on with a killed rollback.
+        ([A, B, record(C["release"], "started")], C, "rollback", "", B, None, True),
+        ([A, B, C, {**record(A["release"], "started"), "act": "rollback"}], C, "rollback", "", A, C, True),
     ],
 )
 def test_what_a_host_is_to_run(records, wanted, act, to, release, previous, rolls):
@@ -116,3 +119,19 @@ def test_nothing_is_forgotten_while_a_release_is_on_its_way():
     begun = _releases.recorded([A, B], record(C["release"], "started"), 2)
     assert results(begun) == [("1", "live"), ("2", "live"), ("3", "started")]
     assert results(_releases.recorded(begun, C, 2)) == [("2", "live"), ("3", "live")]
+
+
+def test_what_a_killed_run_began_has_failed_when_the_live_release_stays():
+    killed = [A, B, record(C["release"], "started")]
+    assert results(_releases.recorded(killed, B, 5)) == [("1", "live"), ("2", "live"), ("3", "failed")]
+    begun = _releases.recorded(killed, record(B["release"], "started"), 5)
+    found = _releases.recorded(begun, B, 5, left=B["release"])
+    assert results(found) == [("1", "live"), ("2", "live"), ("3", "failed"), ("2", "live")]
+    assert _releases.plan(found, C["release"], "rollback")["release"] == A["release"]
+
+
+def test_failures_push_out_nothing_that_lived():
+    many = [A, *(record(f"{number}-0", "failed") for number in range(2, 6))]
+    assert ("1", "live") in results(_releases.recorded(many, record("6-0"), 5))
+    left = [A, *(record(f"{number}-0", "left") for number in range(2, 6)), B]
+    assert A in _releases.kept(left, 2)

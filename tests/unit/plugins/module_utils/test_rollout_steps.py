@@ -7,6 +7,11 @@ import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils import _rollout
 
 HOSTS = ["a", "b", "c"]
+GIVEN_HOSTS = [{"name": f"app-{host}", "address": host} for host in HOSTS]
+
+
+def by_source(address):
+    return [{"name": "api", "balance": "source", "servers": [{"name": "one", "address": address}]}]
 
 
 def sizes(strategy, batch=1, percents=()):
@@ -39,18 +44,26 @@ def test_a_canary_has_as_many_hosts_as_its_percentage_needs():
         ({"strategy": "canary", "canary_steps": [0, 100]}, "that rise and end with 100"),
         ({"strategy": "canary", "canary_steps": [5, 50]}, "that rise and end with 100"),
         ({"strategy": "canary", "canary_steps": ["5%", 100]}, "whole percentages"),
+        ({"strategy": "canary", "backends": by_source("a")}, "backend api with balance source"),
     ],
 )
 def test_what_cannot_work_is_refused(changes, says):
     given = {"strategy": "rolling", "batch": 1, "canary_steps": [5, 100], **changes}
-    (problem,) = _rollout.problems(given, HOSTS)
+    (problem,) = _rollout.problems(given, GIVEN_HOSTS)
     assert says in problem
+
+
+def test_balance_by_source_is_no_matter_without_a_canary():
+    given = {"strategy": "rolling", "batch": 1, "canary_steps": [100], "backends": by_source("a")}
+    assert _rollout.problems(given, GIVEN_HOSTS) == []
+    given.update(strategy="canary", backends=by_source("of somebody else"))
+    assert _rollout.problems(given, GIVEN_HOSTS) == []
 
 
 def test_a_canary_on_one_host_is_refused_and_what_can_work_is_not():
     given = {"strategy": "canary", "batch": "25%", "canary_steps": [5, 100]}
-    assert _rollout.problems(given, HOSTS) == []
-    assert "two or more" in _rollout.problems(given, HOSTS[:1])[0]
+    assert _rollout.problems(given, GIVEN_HOSTS) == []
+    assert "two or more" in _rollout.problems(given, GIVEN_HOSTS[:1])[0]
 
 
 @pytest.mark.parametrize(("percent", "new", "old"), [(5, 1, 2), (25, 1, 2), (50, 2, 1), (1, 1, 9), (99, 3, 1)])
@@ -86,3 +99,17 @@ def test_clients_turn_over_to_who_is_told_first():
 
 def test_everything_is_even_at_the_end():
     assert _rollout.shares(100, 2, 1) == _rollout.shares(50, 3, 0) == (1, 1)
+
+
+def test_who_is_left_to_serve_is_on_another_host():
+    """Two instances of one host are gone together."""
+    servers = [{"name": f"{host}-{number}", "address": host} for host in "ab" for number in (1, 2)]
+    servers += [{"name": "a-green", "address": "a", "standby": True}]
+    hosts = GIVEN_HOSTS[:2]
+
+    def left(*batches):
+        backends = [{"name": "api", "servers": servers}]
+        return _rollout.others(backends, hosts, [{"hosts": list(batch), "percent": 0} for batch in batches])
+
+    assert left(["app-a"], [], ["app-b"]) == [["api/b-1", "api/b-2"], ["api/a-1", "api/a-2"]]
+    assert left(["app-a", "app-b"]) == []

@@ -28,7 +28,10 @@ def test_counters_and_health_are_given(traffic):
     ("options", "says"),
     [
         ({"expect_servers": ["api/a", "api/c"]}, "found no server api/c, expected it in its configuration"),
-        ({"min_up": 2}, "backend api: found 1 servers up, expected 2 or more"),
+        (
+            {"one_up_of": [["api/a", "api/b"], ["api/b", "api/c"]]},
+            "found none of api/b, api/c up, expected one to serve",
+        ),
     ],
 )
 def test_what_is_missing_is_named(traffic, options, says):

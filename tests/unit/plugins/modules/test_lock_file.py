@@ -52,10 +52,14 @@ def test_of_two_that_take_it_over_one_does(lock, tmp_path):
     assert lock("read")["holder"]["run"] == "one"
 
 
-def test_a_lock_that_nobody_can_read_is_one(lock):
+@pytest.mark.parametrize("text", ["{", "", "[]", "{}"])
+def test_a_lock_that_nobody_can_read_is_one_and_can_be_broken(lock, text):
     lock.path.parent.mkdir()
-    lock.path.write_text("{")
+    lock.path.write_text(text)
     assert "held by somebody" in lock()["msg"]
+    holder = lock("read")["holder"]
+    assert lock(replaces=holder["run"])["replaced"]["owner"] == "somebody"
+    assert lock("read")["holder"]["run"] == "one"
 
 
 def test_a_dry_run_takes_nothing(lock):

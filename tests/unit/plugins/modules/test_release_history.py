@@ -6,7 +6,14 @@ from __future__ import annotations
 import json
 
 INSTANCE = {"name": "api-1", "container": {"image": "api:1", "labels": {"mainstay.config": "mark"}}}
-ENTRY = {"release": "1-a", "result": "live", "by": "me", "images": {"api:1": "sha256:1"}, "instances": [INSTANCE]}
+ENTRY = {
+    "release": "1-a",
+    "result": "live",
+    "by": "me",
+    "act": "deploy",
+    "images": {"api:1": "sha256:1"},
+    "instances": [INSTANCE],
+}
 
 
 def test_acts_are_remembered_once_and_without_marks(tmp_path, run_module):
@@ -15,7 +22,7 @@ def test_acts_are_remembered_once_and_without_marks(tmp_path, run_module):
     assert run_module("release_history", path=str(path), entry=ENTRY)["changed"]
     (record,) = json.loads(path.read_text())
     assert record["instances"] == [{"name": "api-1", "container": {"image": "api:1"}}]
-    assert record["at"].endswith("+00:00") and record["by"] == "me"
+    assert record["at"].endswith("+00:00") and (record["by"], record["act"]) == ("me", "deploy")
     assert not run_module("release_history", path=str(path), entry=ENTRY | {"by": "you"})["changed"]
     assert run_module("release_history", path=str(path))["records"] == [record]
 
