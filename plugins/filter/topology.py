@@ -33,7 +33,7 @@ def service_ports(services, key, green_offset=0):
             for service in services
             if service.get(key)
             for index in range(int(service.get("instances") or 1))
-            for offset in {0, int(green_offset)}
+            for offset in (0, int(green_offset))
         }
     )
 

@@ -35,7 +35,7 @@ options:
         description: Part of new sessions in comparison to the other servers, from 0 for none to 256.
         type: int
       state:
-        description: As in M(mainstay.platform.haproxy_server#module).
+        description: As in M(mainstay.platform.haproxy_server).
         type: str
         choices: [ready, drain, maint]
   required:

@@ -58,7 +58,7 @@ def test_the_lookup_tells_of_this_run_and_of_others():
 
 
 def test_without_the_files_of_processes_a_run_has_a_name_that_never_ends(tmp_path):
-    first, second = (controller_run.run_name(controller_run.main_process(7, tmp_path), tmp_path) for _ in range(2))
+    first, second = (controller_run.run_name(controller_run.main_process(7, tmp_path), tmp_path) for _run in range(2))
     assert first != second
     assert not controller_run.has_ended(first, tmp_path)
     assert not controller_run.has_ended(first)
