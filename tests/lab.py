@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 LOG = ROOT / ".cache" / "site-run.log"  # of the command that runs now, for who waits for it
+PSQL = "runuser -u postgres -- psql -X -A -t -q -v ON_ERROR_STOP=1 -d apg_cash"
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -143,6 +144,11 @@ def primary(lab: Lab) -> str:
 
 def replica(lab: Lab) -> str:
     return next(member["Member"] for member in cluster(lab) if member["Role"] != "Leader")
+
+
+def sql(lab: Lab, statements: str, host: str | None = None, check: bool = True) -> str:
+    """The answer of the application's database on the primary, or on another host."""
+    return lab.shell(host or primary(lab), PSQL, check=check, stdin=statements)
 
 
 def synchronous(lab: Lab) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from acts import Broken, playbook, wait, whole
 
-from tests.lab import ROOT, Lab, make_synchronous, primary, replica
+from tests.lab import ROOT, Lab, make_synchronous, replica, sql
 
 IMAGE = ROOT / ".cache" / "drill-disk.img"
 DATA = "/var/lib/postgresql"
@@ -75,24 +75,27 @@ def primary_on_small_disk(lab: Lab) -> Iterator[str]:
         yield host
 
 
+# A host has no curl.
+ASK = """import ssl, sys, urllib.request
+trust = ssl.create_default_context(cafile="/etc/mainstay/tls/ca.crt")
+print(urllib.request.urlopen(sys.argv[1], context=trust, timeout=10).read().decode())
+"""
+
+
 def firing(lab: Lab, alert: str, host: str) -> bool:
     query = urllib.parse.quote(f'ALERTS{{alertname="{alert}",alertstate="firing",instance="{host}"}}')
     url = f"https://{lab.address('ops1')}:9090/api/v1/query?query={query}"
-    answer = lab.shell("ops1", f"curl -sS --cacert /etc/mainstay/tls/ca.crt '{url}'")
+    answer = lab.shell("ops1", f"python3 - '{url}'", stdin=ASK)
     return bool(json.loads(answer)["data"]["result"])
-
-
-def sql(lab: Lab, host: str, statement: str, check: bool = True) -> str:
-    return lab.shell(host, f'runuser -u postgres -- psql -XAtqc "{statement}" apg_cash', check=check)
 
 
 def fill(lab: Lab, host: str) -> None:
     """Nothing is left on the host's disk, and there are 400 MB to store; space comes back once the alert fires."""
     lab.shell(host, f"cat /dev/zero > {DATA}/filler 2> /dev/null || true")
-    sql(lab, primary(lab), BULK, check=False)
+    sql(lab, BULK, check=False)
     wait(f"the alert DiskFull names {host}", lambda: firing(lab, "DiskFull", host), 240)
     lab.shell(host, f"rm {DATA}/filler")
 
 
 def tidy(lab: Lab, _host: str) -> None:
-    sql(lab, primary(lab), "drop table if exists drill_bulk")
+    sql(lab, "drop table if exists drill_bulk")

@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,24 +176,13 @@ def main() -> int:
             changed = None
             if number == given.times and not found.problem:
                 changed, found.problem = again(lab)
-            done.append(
-                rounds.Round(
-                    date=f"{datetime.date.today()}",
-                    release=release,
-                    drill=name,
-                    gap=found.gap,
-                    written=found.written,
-                    failed=found.failed,
-                    failed_reads=found.failed_reads,
-                    lost=found.lost,
-                    kept=kept(drill, found),
-                    problem=" ".join(found.problem.split())[:200],
-                    changed=changed,
-                )
-            )
+            measured = asdict(found) | {"problem": " ".join(found.problem.split())[:200]}
+            reasons = measured.pop("reasons")
+            known = {"date": f"{datetime.date.today()}", "release": release, "drill": name}
+            done.append(rounds.Round(**known, **measured, kept=kept(drill, found), changed=changed))
             if given.record:
                 rounds.record(done[-1])
-            print(f"{number}/{given.times}: {done[-1]} {found.reasons or ''}", flush=True)
+            print(f"{number}/{given.times}: {done[-1]} {reasons or ''}", flush=True)
             if found.problem:
                 print(f"{name}: {found.problem}\n{sum(one.kept for one in done)} passed, 1 failed")
                 return 1

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from openssl import self_signed
 
 from tests.lab import Lab
 
@@ -99,24 +99,7 @@ def test_an_address_outside_its_network(lab: Lab, inventory: Path):
 
 def test_a_certificate_that_does_not_match_its_key(lab: Lab, inventory: Path, tmp_path: Path):
     for name in ("one", "two"):
-        subprocess.run(
-            [
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-                "-days",
-                "90",
-            ]
-            + ["-subj", "/CN=cash.apg.example", "-addext", "subjectAltName=DNS:cash.apg.example"]
-            + ["-keyout", f"{tmp_path}/{name}.key", "-out", f"{tmp_path}/{name}.crt"],
-            check=True,
-            capture_output=True,
-        )
+        self_signed(tmp_path, name, "-subj", "/CN=cash.apg.example", "-addext", "subjectAltName=DNS:cash.apg.example")
     supplied = {"cert": f"{tmp_path}/one.crt", "key": f"{tmp_path}/two.key", "ca": f"{tmp_path}/one.crt"}
     refused(lab, inventory, f"{tmp_path}/one.crt", "found", "expected", "key", certificates_supplied=supplied)
 

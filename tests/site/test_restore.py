@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.lab import Lab, primary
+from tests.lab import Lab, sql
 
 DRILL = "/var/lib/mainstay/drill"
 # The moment is a whole second, at least half a second after the one row and more than one before the other.
@@ -20,10 +20,6 @@ select pg_sleep(1.5);
 insert into restore_marks values ('after');
 """
 DAMAGE = "update restore_marks set mark = 'damaged' where mark = 'before'"
-
-
-def sql(lab: Lab, statements: str) -> str:
-    return lab.shell(primary(lab), "runuser -u postgres -- psql -X -A -t -q apg_cash", stdin=statements)
 
 
 # What is typed, and the words of the refusal.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import ROOT, Lab, primary
+from tests.lab import ROOT, Lab, sql
 
 OVERLAY = ROOT / "tests" / "site" / "inventory_second_repository"
 SECOND = "ops2"
@@ -24,10 +24,6 @@ def doubled(lab: Lab) -> Iterator[Lab]:
         pytest.skip("the small lab has one host")
     yield lab.overlaid(OVERLAY)
     lab.remove(SECOND)
-
-
-def sql(lab: Lab, statements: str) -> str:
-    return lab.shell(primary(lab), "runuser -u postgres -- psql -X -A -t -q apg_cash", stdin=statements)
 
 
 def full_backups(lab: Lab, host: str) -> list[str]:

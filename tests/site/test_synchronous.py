@@ -9,16 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lab import Lab, cluster, primary
+from tests.lab import PSQL, Lab, cluster, primary, sql
 
-PSQL = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d apg_cash"
 TABLE = "written_while_alone"
 NOTICED = 30  # seconds in which Patroni has noticed that replicas are gone, or are back
 WAITS = 15  # seconds after which a write that has not returned counts as one that waits
-
-
-def sql(lab: Lab, host: str, statement: str) -> str:
-    return lab.shell(host, PSQL, stdin=statement)
 
 
 def until(what: str, holds, seconds: float = NOTICED) -> None:
@@ -34,11 +29,11 @@ def whole(lab: Lab) -> bool:
 
 def named(lab: Lab) -> str:
     """Whom the primary waits for, as PostgreSQL was told."""
-    return sql(lab, primary(lab), "show synchronous_standby_names")
+    return sql(lab, "show synchronous_standby_names")
 
 
 def states(lab: Lab) -> list[str]:
-    answer = sql(lab, primary(lab), "select sync_state from pg_stat_replication order by 1")
+    answer = sql(lab, "select sync_state from pg_stat_replication order by 1")
     return answer.split()
 
 
@@ -79,9 +74,9 @@ def without_replicas(lab: Lab) -> Iterator[list[str]]:
 def table(lab: Lab) -> Iterator[None]:
     if len(cluster(lab)) < 3:
         pytest.skip("two replicas are needed")
-    sql(lab, primary(lab), f"create table if not exists {TABLE} (n int primary key)")
+    sql(lab, f"create table if not exists {TABLE} (n int primary key)")
     yield
-    sql(lab, primary(lab), f"drop table {TABLE}")
+    sql(lab, f"drop table {TABLE}")
 
 
 class Write:
@@ -135,10 +130,10 @@ def test_strict_waits_until_a_replica_is_back(lab: Lab, table):
             assert write.seconds(WAITS) is None, "a write did not wait"
             assert named(lab) != ""
             waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep' and query like 'insert into%'"
-            assert sql(lab, host, waiting) == "1"
+            assert sql(lab, waiting, host) == "1"
             lab.shell(replicas[0], "systemctl start patroni")
             seconds = write.seconds(180)
             assert seconds is not None, "a write waits though a replica is back"
             # Its WAL is on the replica's disk when it returns; it is to be read a moment later.
-            until("the replica has it", lambda: sql(lab, replicas[0], f"select n from {TABLE} where n = 3") == "3")
+            until("the replica has it", lambda: sql(lab, f"select n from {TABLE} where n = 3", replicas[0]) == "3")
     print(f"strict, both replicas stopped: a write waited {seconds:.1f} s, until one was back")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
+from openssl import self_signed
 
 from tests.lab import Lab
 
@@ -39,20 +39,7 @@ def first(lab: Lab, kind: str) -> str:
 def foreign(lab: Lab, tmp_path_factory):
     """An authority of somebody else, with a certificate for a client, on every host that is asked."""
     place = tmp_path_factory.mktemp("foreign")
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    make += ["-subj", "/CN=stranger", "-keyout", f"{place}/stranger.key", "-out", f"{place}/stranger.crt"]
-    subprocess.run(make, check=True, capture_output=True)
+    self_signed(place, "stranger", "-subj", "/CN=stranger")
     hosts = {first(lab, kind) for kind, _port, _verifies in SERVICES.values()}
     for host in hosts:
         lab.shell(host, f"install -d -m 0755 {FOREIGN}")
