@@ -22,6 +22,11 @@ def release_plan(records, wanted, act="site", to=""):
     return _releases.plan(records, wanted, act, to)
 
 
+def release_conflicts(plans, hosts, strategy):
+    """Why the hosts of a play cannot go to their releases together."""
+    return list(_releases.conflicts(plans, list(hosts), strategy))
+
+
 def rollout_steps(hosts, given):
     """The batches in which hosts come to another release."""
     return _rollout.steps(hosts, given["strategy"], given["batch"], given["canary_steps"])
@@ -71,6 +76,7 @@ class FilterModule:
             "edge_shares": edge_shares,
             "green_instances": green_instances,
             "masked": masked,
+            "release_conflicts": release_conflicts,
             "release_name": release_name,
             "release_plan": release_plan,
             "rollout_problems": rollout_problems,

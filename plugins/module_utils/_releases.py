@@ -64,6 +64,50 @@ def plan(records, wanted, act, to=""):
     return {**decision, "previous": live if other else {}, "rolls": other or killed}
 
 
+def conflicts(plans, hosts, strategy):
+    """Say why the hosts of a play cannot go together, one sentence each.
+
+    Takes the plan of each host of the play, and the names of all hosts of the application.
+    """
+    ways = {}
+    for host, found in plans.items():
+        ways.setdefault(found["release"], []).append(host)
+    if len(ways) > 1:
+        said = " or ".join(f"{release} ({', '.join(names)})" for release, names in ways.items())
+        yield (
+            f"found hosts that would go to {said}, expected one release for all; name it: rollback.yml with "
+            "-e app_rollback_to=NAME, or deploy.yml with it in the inventory"
+        )
+    rolling = [found for found in plans.values() if found["rolls"]]
+    yield from history_conflicts(plans, [found for found in rolling if found["live"]])
+    if rolling:
+        yield from limit_conflicts(plans, hosts, strategy)
+
+
+def history_conflicts(plans, leaving):
+    new = [host for host, found in plans.items() if not found["live"]]
+    if new and leaving:
+        live = leaving[0]["live"]
+        yield (
+            f"found {', '.join(new)} without a release while the others leave {live}, expected hosts that can go back "
+            f"together; run app.yml first, with {live} in the inventory"
+        )
+
+
+def limit_conflicts(plans, hosts, strategy):
+    absent = [host for host in hosts if host not in plans]
+    if absent and absent[0] == hosts[0]:
+        yield (
+            f"found a run without {absent[0]}, expected the first host of the application, which migrates and is "
+            "asked whether the whole works; run without --limit, or take it out of the inventory"
+        )
+    if absent and strategy == "blue_green":
+        yield (
+            f"app_strategy: found blue_green and a run without {', '.join(absent)}, expected every host of the "
+            "application: clients go over everywhere at once; run without --limit, or with -e app_strategy=rolling"
+        )
+
+
 def newest(records):
     return records[-1] if records else {}
 

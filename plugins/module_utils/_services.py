@@ -57,11 +57,16 @@ def ports(service, index, host):
     ]
 
 
+def secrets_path(directory, service, user, secrets):
+    """Where the secrets of a service lie: releases with another user, or other secrets, have a folder of their own."""
+    return f"{directory}/secrets/{service}-{fingerprint([str(user), secrets])[:8]}"
+
+
 def volumes(service, directory, tls_path, log_dir):
     """Secrets and the authority read-only, a folder for logs when the service writes some, and its own volumes."""
     mounts = [f"{directory}/tls:{tls_path}:ro"]
     if service["secrets"]:
-        mounts.append(f"{directory}/{service['name']}/secrets:{SECRETS_PATH}:ro")
+        mounts.append(f"{secrets_path(directory, service['name'], service['user'], service['secrets'])}:{SECRETS_PATH}:ro")
     if service.get("log_path"):
         mounts.append(f"{log_dir}:{service['log_path']}:rw")
     return mounts + list(service.get("volumes") or [])
@@ -183,29 +188,21 @@ def bare(made):
 def secret_files(services, context):
     """The files of secrets, by directory, for each service that has some.
 
-    Those of former instances stay as long as there is such a secret: a release may be gone back to.
+    Those of former instances stay, with the values of today: a release may be gone back to.
     """
-    found = {}
     wanted = [merged(service, context["defaults"]) for service in services]
-    for service in wanted:
-        if service["secrets"]:
-            add_files(found, service["name"], service["user"], service["secrets"], context)
+    owners = [(service["name"], service["user"], service["secrets"]) for service in wanted]
     for instance in context.get("former") or []:
-        there = {key: name for key, name in instance["secrets"].items() if context["secrets"].get(name)}
-        if there:
-            add_files(found, instance["service"], instance["container"]["user"], there, context)
+        owners.append((instance["service"], instance["container"]["user"], instance["secrets"]))
+    found = {}
+    for service, user, secrets in owners:
+        path = secrets_path(context["directory"], service, user, secrets)
+        uid, _colon, gid = str(user).partition(":")
+        # A secret that is gone since keeps its release from nothing but that secret.
+        files = {key: str(context["secrets"][name]) for key, name in secrets.items() if context["secrets"].get(name)}
+        if files:
+            found[path] = {"path": path, "uid": int(uid), "gid": int(gid or uid), "files": files}
     return list(found.values())
-
-
-def add_files(found, service, user, secrets, context):
-    """Add the files of a service to its directory; a file that is there already stays what it is."""
-    uid, _colon, gid = str(user).partition(":")
-    directory = found.setdefault(
-        service,
-        {"path": f"{context['directory']}/{service}/secrets", "uid": int(uid), "gid": int(gid or uid), "files": {}},
-    )
-    for key, name in secrets.items():
-        directory["files"].setdefault(key, str(context["secrets"][name]))
 
 
 def masked(text, secrets):

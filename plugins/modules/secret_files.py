@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Makes every directory hold exactly the files that are named, each with its content, readable by one user and group
     and by nobody else.
-  - Files that are not named are removed.
+  - Files that are not named are removed, and directories that are not named below O(root).
   - A file is replaced in one step, so that a reader sees the old content or the new one.
   - Contents never appear in the result, nor in a difference.
 author:
@@ -40,6 +40,11 @@ options:
         description: Content of each file, by name.
         type: dict
         required: true
+  root:
+    description:
+      - A directory that belongs to this module. Directories in it that are not named are removed with their files.
+      - Without it nothing but files is removed.
+    type: path
 extends_documentation_fragment:
   - mainstay.platform._changer
 seealso:
@@ -50,11 +55,12 @@ EXAMPLES = r"""
 - name: Ensure the secrets of a container are there
   mainstay.platform.secret_files:
     directories:
-      - path: /etc/mainstay/app/api/secrets
+      - path: /etc/mainstay/app/secrets/api
         uid: 10001
         gid: 10001
         files:
           SECRET_KEY: "{{ platform_secrets.app_secret_key }}"
+    root: /etc/mainstay/app/secrets
   no_log: true
 """
 
@@ -65,13 +71,14 @@ written:
   type: list
   elements: str
 removed:
-  description: Paths of files that were removed.
+  description: Paths of files and directories that were removed.
   returned: always
   type: list
   elements: str
 """
 
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -138,9 +145,22 @@ def keep(directory, check_mode):
     return [str(folder / name) for name in write], [str(path) for path in remove], bool(write or remove or not owned)
 
 
+def forget(root, directories, check_mode):
+    """Remove the directories that are not named; give their paths."""
+    named = {Path(directory["path"]) for directory in directories}
+    there = sorted(Path(root).iterdir()) if root and Path(root).is_dir() else []
+    odd = [path for path in there if path.is_dir() and not path.is_symlink() and path not in named]
+    for path in [] if check_mode else odd:
+        shutil.rmtree(path)
+    return [str(path) for path in odd]
+
+
 def main():
     module = AnsibleModule(
-        argument_spec={"directories": {"type": "list", "elements": "dict", "required": True, "options": SUBOPTIONS}},
+        argument_spec={
+            "directories": {"type": "list", "elements": "dict", "required": True, "options": SUBOPTIONS},
+            "root": {"type": "path"},
+        },
         supports_check_mode=True,
     )
     result = {"changed": False, "written": [], "removed": []}
@@ -155,6 +175,12 @@ def main():
         result["written"] += written
         result["removed"] += removed
         result["changed"] = result["changed"] or changed
+    try:
+        gone = forget(module.params["root"], module.params["directories"], module.check_mode)
+    except OSError as error:
+        module.fail_json(msg=f"{module.params['root']}: {error.strerror}: {error.filename}")
+    result["removed"] += gone
+    result["changed"] = result["changed"] or bool(gone)
     module.exit_json(**result)
 
 

@@ -16,13 +16,13 @@ from test_secrets import names_in
 from tests.lab import LOG, ROOT, Lab
 
 HOST = "app1"
-URL_FILE = "/etc/mainstay/app/api/secrets/DATABASE_URL"
+SECRETS = "/etc/mainstay/app/secrets/api-*"  # one folder: no former release has other secrets
 PROGRAM = (ROOT / "tests" / "drills" / "client.py").read_text()
 # Like a container of the application: its secrets, authority, network. It has no label of ours: a rollout spares it.
 CONTAINER = (
     "docker run --rm --interactive --user 10001:10001 --entrypoint python3"
     " --env DATABASE_URL_FILE=/run/secrets/DATABASE_URL"
-    " --volume /etc/mainstay/app/api/secrets:/run/secrets:ro --volume /etc/mainstay/app/tls:/etc/mainstay/tls:ro"
+    f" --volume $(echo {SECRETS}):/run/secrets:ro --volume /etc/mainstay/app/tls:/etc/mainstay/tls:ro"
     " $(docker inspect --format '{{.Config.Image}}' api-1) -u -c \"$PROGRAM\""
 )
 LOG_IN = "import psycopg, sys; psycopg.connect(sys.stdin.readline().strip(), connect_timeout=5).execute('select 1')"
@@ -35,7 +35,7 @@ def in_container(lab: Lab, program: str, *arguments: object) -> list[str]:
 
 
 def database_url(lab: Lab) -> str:
-    return lab.shell(HOST, f"cat {URL_FILE}")
+    return lab.shell(HOST, f"cat {SECRETS}/DATABASE_URL")
 
 
 def lets_in(lab: Lab, url: str) -> bool:

@@ -51,8 +51,9 @@ def test_a_secret_is_a_file_and_never_a_setting():
     container = one(API)
     assert container["env"]["KEY_FILE"] == "/run/secrets/KEY"
     assert "s3cret-value" not in str(container)
-    files = _services.secret_files([API], context())
-    assert files == [{"path": "/etc/app/api/secrets", "uid": 10001, "gid": 10001, "files": {"KEY": "s3cret-value"}}]
+    (directory,) = _services.secret_files([API], context())
+    assert f"{directory.pop('path')}:/run/secrets:ro" in container["volumes"]
+    assert directory == {"uid": 10001, "gid": 10001, "files": {"KEY": "s3cret-value"}}
 
 
 def test_another_secret_makes_another_container():
@@ -184,10 +185,14 @@ def test_remembered_instances_get_the_mark_of_the_secrets_of_today():
     assert _services.sealed(remembered, {"key": "renewed"}) != made
 
 
-def test_secrets_of_a_release_that_may_come_back_stay_as_files():
-    former = _services.instances([{**API, "secrets": {"OLD": "other", "GONE": "forgotten"}}], context())
-    (directory,) = _services.secret_files([API], context(former=former))
-    assert directory["files"] == {"KEY": "s3cret-value", "OLD": "another-value"}
+def test_a_release_that_may_come_back_keeps_its_own_user_and_its_own_secrets():
+    before = {**API, "user": "20002:20002", "secrets": {"KEY": "other", "GONE": "forgotten"}}
+    former = _services.instances([before], context())
+    now, then = _services.secret_files([API], context(former=former))
+    assert (now["uid"], now["files"]) == (10001, {"KEY": "s3cret-value"})
+    assert (then["uid"], then["files"]) == (20002, {"KEY": "another-value"})
+    assert f"{then['path']}:/run/secrets:ro" in former[0]["container"]["volumes"]
+    assert now["path"] != then["path"]
 
 
 def test_a_digest_is_asked_for_where_it_is_required():

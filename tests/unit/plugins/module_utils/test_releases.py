@@ -135,3 +135,24 @@ def test_failures_push_out_nothing_that_lived():
     assert ("1", "live") in results(_releases.recorded(many, record("6-0"), 5))
     left = [A, *(record(f"{number}-0", "left") for number in range(2, 6)), B]
     assert A in _releases.kept(left, 2)
+
+
+def going(to, live="", rolls=True):
+    return {"release": to, "live": live, "rolls": rolls}
+
+
+@pytest.mark.parametrize(
+    ("plans", "strategy", "says"),
+    [
+        ({"app1": going("2", "1"), "app2": going("2", "1")}, "blue_green", None),
+        ({"app1": going("1", "1", False), "app2": going("1")}, "rolling", None),  # a new host joins what is live
+        ({"app2": going("1", "1", False)}, "blue_green", None),  # a repair of one host
+        ({"app1": going("2", "1"), "app2": going("1", "1", False)}, "rolling", "2 (app1) or 1 (app2)"),
+        ({"app1": going("2", "1"), "app2": going("2")}, "rolling", "app2 without a release while the others leave 1"),
+        ({"app2": going("2", "1")}, "rolling", "a run without app1"),
+        ({"app1": going("2", "1")}, "blue_green", "a run without app2"),
+    ],
+)
+def test_hosts_that_cannot_go_together_are_refused(plans, strategy, says):
+    found = "; ".join(_releases.conflicts(plans, ["app1", "app2"], strategy))
+    assert (says in found) if says else not found

@@ -47,3 +47,14 @@ def test_check_mode_writes_nothing_and_no_answer_holds_a_secret(run_module, tmp_
 def test_a_name_that_leaves_the_directory_is_refused(run_module, tmp_path):
     answer = run_module("secret_files", directories=given(tmp_path / "s", **{"../KEY": SECRET}))
     assert answer["failed"] and "expected plain names" in answer["msg"]
+
+
+def test_a_directory_that_nobody_names_any_more_goes_with_its_secrets(run_module, tmp_path):
+    root = tmp_path / "secrets"
+    run_module("secret_files", directories=[*given(root / "new", KEY=SECRET), *given(root / "old", KEY=SECRET)])
+    only = {"directories": given(root / "new", KEY=SECRET), "root": str(root)}
+    foreseen = run_module("secret_files", **only, _ansible_check_mode=True)
+    assert foreseen["removed"] == [str(root / "old")] and (root / "old").is_dir()
+    assert run_module("secret_files", **only)["removed"] == [str(root / "old")]
+    assert [path.name for path in root.iterdir()] == ["new"]
+    assert run_module("secret_files", **only)["changed"] is False
