@@ -1,0 +1,51 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The files of the role redis as they are rendered."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from repository import ROOT, load, render_all
+
+DEFAULTS = load(ROOT / "roles/redis/defaults/main.yml")
+FILES = {"role": "redis", "host": "cache1", "templates": ["restart.conf", "users.acl", "sentinel-users.acl"]}
+CASES = {
+    "three": {},
+    "slow": {"redis_down_after": 30000},
+    "alone": {"redis_members": [{"name": "cache1", "address": "10.0.21.21"}]},
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    places = {name: tmp_path_factory.mktemp("redis") for name in CASES}
+    runs = render_all(
+        [("render_role.yml", {"out": str(places[name]), **FILES, **more}) for name, more in CASES.items()]
+    )
+    for done in runs:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return places
+
+
+def seconds(place):
+    return int(re.search(r"^RestartSec=(\d+)$", (place / "restart.conf").read_text(), re.M)[1])
+
+
+def test_a_master_that_failed_comes_back_after_the_failover(files):
+    # Up to a second until the silence is noticed, and 1.2 s of election on top of it.
+    assert seconds(files["three"]) >= DEFAULTS["redis_down_after"] / 1000 + 2.2
+    assert seconds(files["slow"]) >= 30 + 2.2
+    assert seconds(files["alone"]) == 1, "nobody takes over from it"
+
+
+@pytest.mark.parametrize(
+    ("file", "rules"),
+    [("users.acl", "+ping +info"), ("sentinel-users.acl", "+ping +sentinel|get-master-addr-by-name")],
+)
+def test_the_edge_may_ask_and_nothing_else(files, file, rules):
+    lines = (files["three"] / file).read_text().splitlines()
+    (edge,) = [line for line in lines if line.startswith("user edge ")]
+    assert re.fullmatch(rf"user edge on #[0-9a-f]{{64}} resetchannels {re.escape(rules)}", edge)
+    assert not [line for line in lines if "secret" in line], "only digests of passwords are written"
+    assert "user default off resetchannels -@all" in lines
