@@ -135,6 +135,19 @@ def default_of(key):
     return SENTINEL_DEFAULTS.get(words[1]) if words[0] == "sentinel" and len(words) > 1 else None
 
 
+def other_role(parsed, info):
+    """What a restart would change of a server's role, empty when its file says the same as INFO.
+
+    A server that may not write its file becomes master or replica all the same, until it starts again.
+    """
+    if not info.get("role"):
+        return ""
+    lines = parsed.get("replicaof") or parsed.get("slaveof")
+    found = f"replicaof {lines[-1]}" if lines else "a master"
+    live = f"replicaof {info['master_host']} {info['master_port']}" if info["role"] == "slave" else "a master"
+    return "" if found == live else f"role in the file: found {found}, expected {live}"
+
+
 def watched(parsed):
     """{name: "address port quorum"} of the masters that a sentinel.conf watches."""
     prefix = "sentinel monitor "

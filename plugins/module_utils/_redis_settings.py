@@ -182,6 +182,8 @@ class Instance:
                 continue
             self._note(key, reply[1], value)
             changed = self._set_server(client, key, value) or changed
+        if role := config.other_role(config.parse(self._text()), self.info):
+            self.differences.append(role)
         if self.may_change:
             changed = self._rewrite(client, wanted, changed) or changed
         return changed
@@ -202,7 +204,8 @@ class Instance:
     def _rewrite(self, client, wanted, changed):
         """Have the server write its file when the file lags behind; whether that changed it."""
         before = config.parse(self._text())
-        if not changed and not [key for key in config.changed_keys(before, wanted) if key not in self.restart]:
+        behind = [key for key in config.changed_keys(before, wanted) if key not in self.restart]
+        if not changed and not behind and not config.other_role(before, self.info):
             return False
         client.call("CONFIG", "REWRITE")
         return config.parse(self._text()) != before

@@ -49,3 +49,24 @@ def test_the_edge_may_ask_and_nothing_else(files, file, rules):
     assert re.fullmatch(rf"user edge on #[0-9a-f]{{64}} resetchannels {re.escape(rules)}", edge)
     assert not [line for line in lines if "secret" in line], "only digests of passwords are written"
     assert "user default off resetchannels -@all" in lines
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"redis_settings": {"rename-command": "FLUSHALL x"}}, "redis_settings: found rename-command"),
+        ({"redis_settings": {"Include": "/etc/redis/more.conf", "hz": 10}}, "redis_settings: found include,"),
+        ({"redis_settings": {"replicaof": "10.0.21.22 6379"}}, "redis_settings: found replicaof"),
+        ({"redis_min_replicas": 2}, "redis_min_replicas: found 2 with 3 hosts, expected 0 to 1"),
+        ({"redis_quorum": 4}, "redis_quorum: found 4, expected 1 to 3"),
+        (
+            {"redis_members": [{"name": "cache1", "address": "10.0.21.21"}, {"name": "c2", "address": "cache2.test"}]},
+            "redis_members: found cache2.test, expected addresses",
+        ),
+        ({"redis_maxmemory_mb": 9000}, "redis_maxmemory_mb on cache1: found 9000, expected 64 to 8192"),
+    ],
+)
+def test_what_cannot_work_is_refused(tmp_path, given, said):
+    (done,) = render_all([("render_role.yml", {"out": str(tmp_path), **FILES, **given})])
+    assert done.returncode != 0 and said in " ".join(done.stdout.split())
+    assert not list(tmp_path.iterdir()), "nothing was written"
