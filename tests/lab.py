@@ -120,6 +120,7 @@ class Lab:
         return ["docker", "exec", "-i", f"{self.name}-app1", "docker", "exec", "-i", "api-1"]
 
     redis_name = "apg-redis-master"
+    engine = os.environ.get("ENGINE", "redis")
 
     @property
     def caches(self) -> list[str]:
@@ -188,7 +189,9 @@ def make_synchronous(lab: Lab, host: str) -> None:
 def redis_cli(lab: Lab, host: str, *words: str, port: int = 6379) -> str:
     """What the server or the Sentinel of a host answers to its operator, also when nobody else reaches it."""
     tls = "--tls --cacert /etc/mainstay/tls/ca.crt"
-    return lab.shell(host, f"set -a; . /etc/redis/admin.env; redis-cli --user admin {tls} -p {port} {' '.join(words)}")
+    return lab.shell(
+        host, f"set -a; . /etc/{lab.engine}/admin.env; {lab.engine}-cli --user admin {tls} -p {port} {' '.join(words)}"
+    )
 
 
 def redis_master(lab: Lab) -> str:

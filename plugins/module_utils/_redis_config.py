@@ -25,6 +25,8 @@ SENTINEL_DEFAULTS = {
     "announce-hostnames": "no",
     "deny-scripts-reconfig": "yes",
 }
+# Valkey writes them by the other name and answers to both.
+SAME = {"primaryuser": "masteruser", "primaryauth": "masterauth"}
 # Directives whose words are one argument.
 ONE_ARGUMENT = ("tls-protocols", "tls-ciphers", "tls-ciphersuites", "proc-title-template")
 # A server refuses its ACL file when its configuration file has these too.
@@ -44,7 +46,7 @@ def split_words(line):
 
 def key_of(words):
     """What a directive is about: its name, and for Sentinel's own the option and the master's name."""
-    name = words[0].lower()
+    name = SAME.get(words[0].lower(), words[0].lower())
     if name != "sentinel" or len(words) < 2:
         return name
     option = words[1].lower()

@@ -30,14 +30,14 @@ def whole(lab: Lab) -> bool:
 
 def kill(lab: Lab) -> None:
     """systemd starts it again, but only when another one is master."""
-    lab.shell(redis_master(lab), "systemctl kill --signal KILL redis-server")
+    lab.shell(redis_master(lab), f"systemctl kill --signal KILL {lab.engine}-server")
 
 
 def freeze(lab: Lab) -> Callable[[], None]:
     """It keeps its connections and takes new ones, but says nothing."""
     host = redis_master(lab)
-    lab.shell(host, "systemctl kill --signal STOP redis-server")
-    return lambda: lab.shell(host, "systemctl kill --signal CONT redis-server")
+    lab.shell(host, f"systemctl kill --signal STOP {lab.engine}-server")
+    return lambda: lab.shell(host, f"systemctl kill --signal CONT {lab.engine}-server")
 
 
 def power_off(lab: Lab) -> Callable[[], None]:

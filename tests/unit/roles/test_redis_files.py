@@ -63,6 +63,12 @@ def test_the_edge_may_ask_and_nothing_else(files, file, rules):
             {"redis_members": [{"name": "cache1", "address": "10.0.21.21"}, {"name": "c2", "address": "cache2.test"}]},
             "redis_members: found cache2.test, expected addresses",
         ),
+        ({"platform_redis_engine": "keydb"}, "found keydb with Debian13, expected redis, or valkey with Debian13"),
+        (
+            {"platform_redis_engine": "valkey", "release": "12"},
+            "platform_redis_engine on cache1: found valkey with Debian12, expected redis",
+        ),
+        ({"__redis_other_program": "/bin/sh"}, "found redis and /bin/sh, expected one of them"),
         ({"redis_maxmemory_mb": 9000}, "redis_maxmemory_mb on cache1: found 9000, expected 64 to 8192"),
     ],
 )
