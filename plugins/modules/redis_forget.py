@@ -120,8 +120,8 @@ def forget(client, params, sleep=time.sleep, clock=time.monotonic):
             sentinels, replicas = known(client, params["name"])
             raise ValueError(
                 f"found {len(sentinels)} other Sentinels and {len(replicas)} replicas {params['deadline']:g} s after "
-                f"it was told to forget; expected {len(params['sentinels']) - 1} and {len(params['servers']) - 1}; start "
-                "what is missing, then run again"
+                f"it was told to forget; expected {len(params['sentinels']) - 1} and {len(params['servers']) - 1}; "
+                "start what is missing, then run again"
             )
         sleep(PAUSE)
 

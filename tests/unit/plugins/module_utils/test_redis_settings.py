@@ -120,6 +120,18 @@ def test_a_file_that_lags_behind_is_written_by_the_server(reconcile):
     assert "CONFIG REWRITE" in fake.asked
 
 
+@pytest.mark.parametrize(("snapshot", "log"), [(True, "appendonly no"), (False, "appendonly yes")])
+def test_a_stopped_server_with_a_snapshot_does_not_start_empty(reconcile, tmp_path, snapshot, log):
+    if snapshot:
+        (tmp_path / "dump.rdb").touch()
+    text = f"dir {tmp_path}\nappendonly no\n"
+    reconcile(text, Fake(listens=False), settings={"appendonly": True, "maxmemory": "1mb"})
+    assert log in reconcile.path.read_text().splitlines() and "maxmemory 1mb" in reconcile.path.read_text()
+    fake = Fake({"appendonly": "no", "maxmemory": "1mb"})
+    reconcile(text, fake, settings={"appendonly": True})
+    assert "CONFIG SET appendonly yes" in fake.asked, "it runs, and writes its data to the log"
+
+
 MASTER = "role:master\nconnected_slaves:2\n"
 REPLICA = "role:slave\nmaster_host:192.0.2.2\nmaster_port:6379\nmaster_link_status:up\n"
 
