@@ -153,7 +153,7 @@ class Instance:
         return merged != text
 
     def _only_snapshot(self, found):
-        """Whether the data are in a snapshot alone. A server that starts with a log reads nothing else: it would be empty.
+        """Whether the data are in a snapshot alone. A server that starts with a log reads nothing else.
 
         Once it runs it takes the log and writes its data there.
         """
