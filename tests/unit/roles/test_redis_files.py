@@ -58,6 +58,7 @@ def test_the_edge_may_ask_and_nothing_else(files, file, rules):
         ({"redis_settings": {"Include": "/etc/redis/more.conf", "hz": 10}}, "redis_settings: found include,"),
         ({"redis_settings": {"replicaof": "10.0.21.22 6379"}}, "redis_settings: found replicaof"),
         ({"redis_min_replicas": 2}, "redis_min_replicas: found 2 with 3 hosts, expected 0 to 1"),
+        ({"redis_save": []}, "redis_save: found no snapshots, and no log (redis_appendonly), with 3 hosts"),
         ({"redis_quorum": 4}, "redis_quorum: found 4, expected 1 to 3"),
         (
             {"redis_members": [{"name": "cache1", "address": "10.0.21.21"}, {"name": "c2", "address": "cache2.test"}]},
