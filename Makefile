@@ -100,7 +100,7 @@ TIMES ?= 10
 RECORD ?= yes
 
 .PHONY: drills
-drills: tools ## Break the database of the lab that stands under a client's writes (DRILLS="kill power_off" TIMES=3)
+drills: tools ## Break the database and Redis of the lab that stands under clients' writes (DRILLS="kill power_off" TIMES=3)
 	python3 tests/drills/run.py --times $(TIMES) $(if $(filter yes,$(RECORD)),--record) $(DRILLS)
 
 .PHONY: test

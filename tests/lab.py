@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import re
 import subprocess
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +115,17 @@ class Lab:
     def address(self, host: str) -> str:
         return re.search(rf"\b{host}: \{{ansible_host: ([0-9.]+)", (self.inventory / "hosts.yml").read_text())[1]
 
+    def application(self) -> list[str]:
+        """The words before a command that runs where the application does, with its settings."""
+        return ["docker", "exec", "-i", f"{self.name}-app1", "docker", "exec", "-i", "api-1"]
+
+    redis_name = "apg-redis-master"
+    engine = os.environ.get("ENGINE", "redis")
+
+    @property
+    def caches(self) -> list[str]:
+        return [host for host in self.hosts if host.startswith("cache")]
+
     @property
     def backup_host(self) -> str:
         return "one" if self.name == "small" else "ops1"
@@ -173,11 +186,59 @@ def make_synchronous(lab: Lab, host: str) -> None:
         time.sleep(1)
 
 
+def redis_cli(lab: Lab, host: str, *words: str, port: int = 6379) -> str:
+    """What the server or the Sentinel of a host answers to its operator, also when nobody else reaches it."""
+    tls = "--tls --cacert /etc/mainstay/tls/ca.crt"
+    return lab.shell(
+        host, f"set -a; . /etc/{lab.engine}/admin.env; {lab.engine}-cli --user admin {tls} -p {port} {' '.join(words)}"
+    )
+
+
 def redis_master(lab: Lab) -> str:
-    """The host that a living Sentinel names to the application."""
-    host = next(host for host in lab.hosts if host.startswith("cache") and running(lab, host))
-    ask = f"redis-cli --tls --cacert /etc/mainstay/tls/ca.crt -h {lab.address(host)} -p 26379 --user app"
-    secret = f"REDISCLI_AUTH={lab.secrets()['redis_app']}"
-    name = "sentinel get-master-addr-by-name apg-redis-master"
-    answer = lab.docker("exec", "-e", secret, f"{lab.name}-{host}", "bash", "-c", f"{ask} {name}")
-    return next(host for host in lab.hosts if lab.address(host) == answer.split()[0])
+    """The host that most of the living Sentinels name."""
+    question = ("sentinel", "get-master-addr-by-name", lab.redis_name)
+    hosts = [host for host in lab.caches if running(lab, host)]
+    answers = [redis_cli(lab, host, *question, port=26379).split()[0] for host in hosts]
+    named = Counter(answers).most_common(1)[0][0]
+    return next(host for host in lab.caches if lab.address(host) == named)
+
+
+class Scenario(Lab):
+    """The hosts of a molecule scenario, all of them Redis hosts with an entry of their own."""
+
+    def __init__(self, scenario: str, release: str):
+        super().__init__(f"molecule-{scenario}", release)
+        self.redis_name = scenario
+        folder = ROOT / "molecule" / scenario / "molecule.yml"
+        inventory = yaml.safe_load(folder.read_text())["provisioner"]["inventory"]
+        hosts = inventory["hosts"]["all"]["children"]["redis"]["hosts"]
+        self.addresses = {host: variables["ansible_host"] for host, variables in hosts.items()}
+
+    @property
+    def hosts(self) -> list[str]:
+        return list(self.addresses)
+
+    caches = hosts
+
+    def address(self, host: str) -> str:
+        return self.addresses[host]
+
+    def secrets(self) -> dict[str, str]:
+        seed = (self.state / "seed").read_text().strip()
+        return {name: hashlib.sha256(f"{seed}{name}".encode()).hexdigest() for name in ("redis_app",)}
+
+    def application(self) -> list[str]:
+        """No application runs here: its settings on a host that no drill breaks, and the entry of that host."""
+        password = self.secrets()["redis_app"]
+        master = redis_master(self)
+        settings = {
+            "REDIS_URL": f"rediss://app:{password}@{self.address(master)}:6379/0",
+            "REDIS_SENTINELS": ",".join(f"{address}:26379" for address in self.addresses.values()),
+            "REDIS_MASTER_NAME": self.redis_name,
+            "REDIS_SENTINEL_USERNAME": "app",
+            "REDIS_SENTINEL_PASSWORD": password,
+            "REDIS_CA": "/etc/mainstay/tls/ca.crt",
+            "EDGE_URL": "https://localhost",
+        }
+        given = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
+        return ["docker", "exec", "-i", *given, f"{self.name}-{next(host for host in self.hosts if host != master)}"]

@@ -107,6 +107,9 @@ def ask_redis(params):
             found = client.call(*params["command"])
     except RedisError as error:
         return False, str(error)
+    if params.get("expect_text"):
+        problems = text_problems(str(found), params["expect_text"])
+        return not problems, "; ".join(problems) or one_line(found, 80)
     return judge_value(found, params.get("expect_value") if params.get("expect_value") is not None else "PONG")
 
 

@@ -25,6 +25,8 @@ SENTINEL_DEFAULTS = {
     "announce-hostnames": "no",
     "deny-scripts-reconfig": "yes",
 }
+# Valkey writes them by the other name and answers to both.
+SAME = {"primaryuser": "masteruser", "primaryauth": "masterauth"}
 # Directives whose words are one argument.
 ONE_ARGUMENT = ("tls-protocols", "tls-ciphers", "tls-ciphersuites", "proc-title-template")
 # A server refuses its ACL file when its configuration file has these too.
@@ -44,7 +46,7 @@ def split_words(line):
 
 def key_of(words):
     """What a directive is about: its name, and for Sentinel's own the option and the master's name."""
-    name = words[0].lower()
+    name = SAME.get(words[0].lower(), words[0].lower())
     if name != "sentinel" or len(words) < 2:
         return name
     option = words[1].lower()
@@ -133,6 +135,19 @@ def default_of(key):
     """What a Sentinel means by leaving a line out; None where that means nothing."""
     words = key.split(" ")
     return SENTINEL_DEFAULTS.get(words[1]) if words[0] == "sentinel" and len(words) > 1 else None
+
+
+def other_role(parsed, info):
+    """What a restart would change of a server's role, empty when its file says the same as INFO.
+
+    A server that may not write its file becomes master or replica all the same, until it starts again.
+    """
+    if not info.get("role"):
+        return ""
+    lines = parsed.get("replicaof") or parsed.get("slaveof")
+    found = f"replicaof {lines[-1]}" if lines else "a master"
+    live = f"replicaof {info['master_host']} {info['master_port']}" if info["role"] == "slave" else "a master"
+    return "" if found == live else f"role in the file: found {found}, expected {live}"
 
 
 def watched(parsed):

@@ -120,7 +120,7 @@ def _sentinel_problems(row, master, sentinels, replicas):
     if row["sentinels"] != sentinels:
         problems.append(
             f"{name}: found {row['sentinels']} Sentinels; expected {sentinels}; start the missing ones, or "
-            "forget removed ones with SENTINEL RESET"
+            "run the role redis, by which Sentinels forget those that were taken out"
         )
     if row["replicas"] < replicas:
         problems.append(f"{name}: found {row['replicas']} replicas; expected {replicas}; start the missing replicas")

@@ -143,12 +143,23 @@ class Instance:
         kept = config.forget_others(text, self.params["name"]) if self.params["kind"] == "sentinel" else text
         found = config.parse(kept)
         wanted = self._wanted(found)
+        if self._only_snapshot(found):
+            wanted.pop("appendonly", None)
         for key in config.changed_keys(found, wanted):
             self._note(key, found.get(key), wanted[key])
         merged = config.merge(kept, wanted)
         if merged != text and self.may_change:
             self._write(merged, self.params["path"])
         return merged != text
+
+    def _only_snapshot(self, found):
+        """Whether the data are in a snapshot alone. A server that starts with a log reads nothing else.
+
+        Once it runs it takes the log and writes its data there.
+        """
+        directory, name = found.get("dir", [""])[-1], found.get("dbfilename", ["dump.rdb"])[-1]
+        without_log = found.get("appendonly", ["no"])[-1] == "no"
+        return self.params["kind"] == "server" and without_log and os.path.exists(os.path.join(directory, name))
 
     def _write(self, text, path):
         like = os.stat(self.params["path"])
@@ -182,6 +193,8 @@ class Instance:
                 continue
             self._note(key, reply[1], value)
             changed = self._set_server(client, key, value) or changed
+        if role := config.other_role(config.parse(self._text()), self.info):
+            self.differences.append(role)
         if self.may_change:
             changed = self._rewrite(client, wanted, changed) or changed
         return changed
@@ -202,7 +215,8 @@ class Instance:
     def _rewrite(self, client, wanted, changed):
         """Have the server write its file when the file lags behind; whether that changed it."""
         before = config.parse(self._text())
-        if not changed and not [key for key in config.changed_keys(before, wanted) if key not in self.restart]:
+        behind = [key for key in config.changed_keys(before, wanted) if key not in self.restart]
+        if not changed and not behind and not config.other_role(before, self.info):
             return False
         client.call("CONFIG", "REWRITE")
         return config.parse(self._text()) != before

@@ -105,12 +105,13 @@ options:
       in a list.
     type: dict
   expect_text:
-    description: Regular expressions that must each be found in an HTTP answer or in what a TCP service says first.
+    description: Regular expressions that must each be found in an HTTP answer, in what a TCP service says first, or in
+      the answer of Redis to O(command).
     type: list
     elements: str
   expect_value:
-    description: The answer to O(query) or O(command), compared as text. For O(kind=redis) C(PONG) when not given,
-      for O(kind=sql) any value is good.
+    description: The answer to O(query) or O(command), compared as text. For O(kind=redis) C(PONG) when neither this
+      nor O(expect_text) is given, for O(kind=sql) any value is good.
     type: raw
   successes:
     description: How many good answers in a row are enough.

@@ -17,6 +17,9 @@ description:
     and loads the ACL file when the live users differ from it.
   - Settings that a running server cannot take are named in RV(restart_required) and left for the call that follows
     after the server was stopped.
+  - A stopped server whose data are in a snapshot alone gets C(appendonly) when it runs. It would start empty with it.
+  - When the file says another role than the server has, as after a failover whose server could not write it, the
+    server writes it again.
   - Of a stopped server it merges the settings into the file. Directives that are not given stay as they are,
     C(replicaof) and what a Sentinel learned above all.
   - Who is master is never changed. A Sentinel that watches nobody yet is told O(monitor); one that does keeps its

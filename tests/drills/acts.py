@@ -131,17 +131,22 @@ def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
     return lambda: back(lab, host)
 
 
+def drop(lab: Lab, host: str, incoming: str, outgoing: str) -> Callable[[], None]:
+    """Packets that match do not come to the host, or leave it, until what is returned is called."""
+    lab.shell(
+        host,
+        "nft -f - <<< 'table inet drill {"
+        f" chain incoming {{ type filter hook input priority -300; {incoming} drop; }};"
+        f" chain outgoing {{ type filter hook output priority -300; {outgoing} drop; }}; }}'",
+    )
+    return lambda: lab.shell(host, "nft delete table inet drill")
+
+
 def cut_off(lab: Lab) -> Callable[[], None]:
     """The primary's host loses the other database hosts; the edge, and with it every client, still reaches it."""
     host = primary(lab)
     peers = ", ".join(lab.address(peer) for peer in DATABASE_HOSTS if peer != host)
-    lab.shell(
-        host,
-        "nft -f - <<< 'table inet drill {"
-        f" chain from_peers {{ type filter hook input priority -300; ip saddr {{ {peers} }} drop; }}"
-        f" chain to_peers {{ type filter hook output priority -300; ip daddr {{ {peers} }} drop; }} }}'",
-    )
-    return lambda: lab.shell(host, "nft delete table inet drill")
+    return drop(lab, host, f"ip saddr {{ {peers} }}", f"ip daddr {{ {peers} }}")
 
 
 def lose_replica(lab: Lab) -> Callable[[], None]:

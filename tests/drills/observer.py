@@ -1,4 +1,4 @@
-"""A client of the lab's database and its log. It runs in a container of the application on app1; see client.py."""
+"""A client of the lab's database, or of its Redis, and its log. It runs where the application does; see client.py."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from acts import Broken, wait
 
 from tests.lab import Lab
 
-PROGRAM = (Path(__file__).parent / "client.py").read_text()
-HOST = "app1"
+DATABASE, REDIS = "client.py", "redis_client.py"
 RATE = 40  # statements per second
 STORM = 60  # seconds after which a client of a storm gives up
 
 
-def command(lab: Lab, *arguments: object) -> list[str]:
-    inner = ["docker", "exec", "-i", "api-1", "python3", "-u", "-c", PROGRAM, *map(str, arguments)]
-    return ["docker", "exec", "-i", f"{lab.name}-{HOST}", *inner]
+def command(lab: Lab, program: str, *arguments: object) -> list[str]:
+    text = (Path(__file__).parent / program).read_text()
+    return [*lab.application(), "python3", "-u", "-c", text, *map(str, arguments)]
 
 
-def ask(lab: Lab, *arguments: object, keys: list[str] | None = None) -> list[list[str]]:
+def ask(lab: Lab, *arguments: object, program: str = DATABASE, keys: list[str] | None = None) -> list[list[str]]:
     """The lines of a job that ends by itself, in words."""
     given = "\n".join(keys or [])
-    done = subprocess.run(command(lab, *arguments), input=given, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command(lab, program, *arguments), input=given, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return [line.split() for line in done.stdout.splitlines()]
 
 
-def lost(lab: Lab, keys: list[str]) -> int:
-    """How many of the acknowledged rows the database does not have."""
-    return len(ask(lab, "lost", keys=keys))
+def lost(lab: Lab, keys: list[str], program: str = DATABASE) -> int:
+    """How many of the acknowledged rows, or keys, are not there."""
+    return len(ask(lab, "lost", program=program, keys=keys))
 
 
 @dataclass
@@ -42,17 +41,18 @@ class Client:
 
     lab: Lab
     job: str
+    program: str = DATABASE
     acknowledged: list[tuple[float, str]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     ended: float = 0.0
 
     def __enter__(self) -> Client:
-        arguments = command(self.lab, self.job, RATE)
+        arguments = command(self.lab, self.program, self.job, RATE)
         self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         try:
-            wait(f"the client can {self.job}", lambda: len(self.acknowledged) > RATE, 60)
+            wait(f"the client gets answers to {self.job}", lambda: len(self.acknowledged) > RATE, 60)
         except Broken:
             self.__exit__()
             raise

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Break the lab's database under a client's writes, again and again, and print what the client felt.
+"""Break the lab's database, or its Redis, under clients' writes, again and again, and print what the clients felt.
 
     tests/drills/run.py [--times N] [--record] [DRILL...]      all drills without a name
     tests/drills/run.py --recorded                             breaks nothing: the table of docs/drills.csv
+    tests/drills/run.py --scenario NAME [DRILL...]             on the hosts of a molecule scenario, without site.yml
 
 The client goes through the floating address; its own log says what was acknowledged. After every round the cluster must
 be whole again by itself, and the client reads everything back. Where a drill promises it, a second client reads through
-the read-only entry, and counts as the first. After the last round of a drill site.yml must have nothing to change.
+the read-only entry, and counts as the first. Redis has two clients that write: one through the edge's entry, one that
+asks the Sentinels. After the last round of a drill site.yml must have nothing to change.
 A round fails when its longest gap, its failed statements or its lost rows exceed what is promised.
 """
 
@@ -28,11 +30,12 @@ sys.path.insert(0, str(ROOT))
 import acts  # noqa: E402
 import disk  # noqa: E402
 import observer  # noqa: E402
+import redis_acts  # noqa: E402
 import rounds  # noqa: E402
-from acts import Broken, wait, whole  # noqa: E402
+from acts import Broken, wait  # noqa: E402
 from observer import Client  # noqa: E402
 
-from tests.lab import Lab, primary  # noqa: E402
+from tests.lab import Lab, Scenario, primary  # noqa: E402
 
 OUTLAST = 10  # seconds that the client writes on after a gap
 SESSIONS, MOST = 500, 0.95  # of `reconnect`: how many come back, and the share of them that the promise is about
@@ -51,6 +54,19 @@ class Found:
     reasons: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Service:
+    """What is broken: the program of its clients, their jobs that write side by side, and when it is whole."""
+
+    program: str
+    writes: tuple[str, ...]
+    whole: Callable[[Lab], bool]
+
+
+DATABASE = Service(observer.DATABASE, ("write",), acts.whole)
+REDIS = Service(observer.REDIS, ("edge", "sentinel"), redis_acts.whole)
+
+
 @dataclass
 class Drill:
     """What is done, and the most that is promised: seconds without an answer, failed statements (None: no promise).
@@ -65,33 +81,44 @@ class Drill:
     failed_reads: int | None = None
     prepared: Callable[[Lab], contextlib.AbstractContextManager[str]] | None = None
     after: Callable[..., None] | None = None  # takes what `act` takes, when the cluster is whole again
+    service: Service = DATABASE
     round: Callable[[Lab, Drill], Found] = field(default=lambda lab, drill: one_round(lab, drill))
+
+
+def newest(clients: list[Client]) -> float:
+    """When the client that has waited longest was answered last."""
+    return min(client.newest for client in clients)
 
 
 def one_round(lab: Lab, drill: Drill) -> Found:
     problem, undo = "", None
-    writes, reads = Client(lab, "write"), Client(lab, "read")
+    service = drill.service
+    writers = [Client(lab, job, service.program) for job in service.writes]
+    readers = [Client(lab, "read")] if drill.reads else []
     try:
         with drill.prepared(lab) if drill.prepared else contextlib.nullcontext() as host:
             subject = (lab, host) if drill.prepared else (lab,)
-            with writes, reads if drill.reads else contextlib.nullcontext():
+            with contextlib.ExitStack() as running:
+                for client in (*writers, *readers):
+                    running.enter_context(client)
                 undo = drill.act(*subject)
                 broken = time.time()
                 with contextlib.suppress(*[Broken] if drill.gap else []):  # the gap says so
-                    wait("writes are acknowledged again", lambda: writes.newest > broken + OUTLAST, 120)
+                    wait("writes are acknowledged again", lambda: newest(writers) > broken + OUTLAST, 120)
                 if undo:
                     undo()
-                wait("the cluster is whole again by itself", lambda: whole(lab), 180)
+                wait("the cluster is whole again by itself", lambda: service.whole(lab), 180)
             if drill.after:
                 drill.after(*subject)
     except Broken as reason:
         problem = str(reason)
-    clients = [writes, reads] if drill.reads else [writes]
-    failed = [failure for each in clients for failure in each.failed]
-    gap = round(max(each.gap for each in clients), 2)
-    lost = observer.lost(lab, writes.keys)
-    failed_reads = len(reads.failed) if drill.reads else None
-    return Found(gap, len(writes.keys), len(writes.failed), failed_reads, lost, problem, sorted(set(failed))[:4])
+    failed = [failure for each in (*writers, *readers) for failure in each.failed]
+    gap = round(max(each.gap for each in (*writers, *readers)), 2)
+    keys = [key for each in writers for key in each.keys]
+    lost = observer.lost(lab, keys, service.program)
+    failed_writes = sum(len(each.failed) for each in writers)
+    failed_reads = len(readers[0].failed) if readers else None
+    return Found(gap, len(keys), failed_writes, failed_reads, lost, problem, sorted(set(failed))[:4])
 
 
 def reconnect(lab: Lab, drill: Drill) -> Found:
@@ -106,7 +133,7 @@ def reconnect(lab: Lab, drill: Drill) -> Found:
     if undo:
         undo()
     try:
-        wait("the cluster is whole again by itself", lambda: whole(lab), 180)
+        wait("the cluster is whole again by itself", lambda: drill.service.whole(lab), 180)
     except Broken as reason:
         problem = problem or str(reason)
     most = int(MOST * SESSIONS)
@@ -130,6 +157,10 @@ DRILLS = {
     "primary_disk_full": Drill(disk.fill, gap=None, prepared=disk.primary_on_small_disk, after=disk.tidy),
     "reconnect": Drill(acts.power_off, gap=3, failed=0, round=reconnect),
     "all_power": Drill(acts.all_power, gap=None),
+    "redis_kill": Drill(redis_acts.kill, gap=5, service=REDIS),
+    "redis_freeze": Drill(redis_acts.freeze, gap=5, service=REDIS),
+    "redis_power_off": Drill(redis_acts.power_off, gap=5, service=REDIS),
+    "redis_cut_off": Drill(redis_acts.cut_off, gap=5, service=REDIS),
 }
 
 
@@ -155,6 +186,7 @@ def main() -> int:
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of: {', '.join(DRILLS)}")
     parser.add_argument("--times", type=int, default=10, help="rounds of each drill (10)")
     parser.add_argument("--record", action="store_true", help="append each round to docs/drills.csv")
+    parser.add_argument("--scenario", help="a molecule scenario whose hosts stand, instead of a lab")
     parser.add_argument("--recorded", action="store_true", help="only print the table of all rounds so far")
     given = parser.parse_args()
     if unknown := set(given.drills) - set(DRILLS):
@@ -163,18 +195,20 @@ def main() -> int:
     if given.recorded:
         print(rounds.table(rounds.recorded(release), promised))
         return 0
-    lab = Lab(os.environ.get("LAB", "lab"), release)
+    lab = Scenario(given.scenario, release) if given.scenario else Lab(os.environ.get("LAB", "lab"), release)
+    chosen = given.drills or list(DRILLS)
+    services = {DRILLS[name].service for name in chosen}
     try:
-        wait("the cluster is whole before the first drill", lambda: whole(lab), 60)
+        wait("all is whole before the first drill", lambda: all(each.whole(lab) for each in services), 60)
     except Broken as reason:
         parser.exit(1, f"{reason}\n")
     done: list[rounds.Round] = []
-    for name in given.drills or DRILLS:
+    for name in chosen:
         drill = DRILLS[name]
         for number in range(1, given.times + 1):
             found = drill.round(lab, drill)
             changed = None
-            if number == given.times and not found.problem:
+            if number == given.times and not found.problem and not given.scenario:
                 changed, found.problem = again(lab)
             measured = asdict(found) | {"problem": " ".join(found.problem.split())[:200]}
             reasons = measured.pop("reasons")
@@ -186,7 +220,8 @@ def main() -> int:
             if found.problem:
                 print(f"{name}: {found.problem}\n{sum(one.kept for one in done)} passed, 1 failed")
                 return 1
-    observer.ask(lab, "drop")
+    for each in services:
+        observer.ask(lab, "drop", program=each.program)
     broken = sum(not found.kept for found in done)
     print(f"\n{rounds.table(done, promised)}\n{len(done) - broken} passed, {broken} failed")
     return 1 if broken else 0

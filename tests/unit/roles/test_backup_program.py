@@ -15,7 +15,7 @@ FILES = ROOT / "roles" / "backup" / "files"
 sys.path.insert(0, str(FILES))
 
 import mainstay_backup.repository  # noqa: E402
-from mainstay_backup import cli, common, database, dumps, listing, metrics, storage, targets  # noqa: E402
+from mainstay_backup import cli, common, database, dumps, jobs, listing, metrics, storage, targets  # noqa: E402
 from mainstay_backup.common import Problem  # noqa: E402
 
 DAY = 86400
@@ -47,6 +47,37 @@ def test_what_is_old_goes_and_what_is_not_ours_stays(tmp_path):
     storage.expire(tmp_path, 30, NOW)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
+
+
+MASTER, LINKED, UNLINKED = (
+    "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n",
+    "# Replication\r\nrole:slave\r\nmaster_link_status:up\r\n",
+    "# Replication\r\nrole:slave\r\nmaster_link_status:down\r\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("answers", "source"),
+    [
+        ({"a": MASTER, "b": LINKED, "c": LINKED}, "b"),
+        ({"a": MASTER, "b": UNLINKED, "c": None}, "a"),
+        ({"a": None, "b": UNLINKED, "c": LINKED}, "c"),
+        ({"a": None, "b": UNLINKED, "c": None}, None),
+    ],
+)
+def test_redis_is_copied_from_a_replica_that_follows_or_else_from_the_master(monkeypatch, answers, source):
+    def answer(_settings, address, *_words):
+        if answers[address] is None:
+            raise Problem(f"redis-cli: {address} does not answer")
+        return answers[address]
+
+    monkeypatch.setattr(jobs, "redis_command", answer)
+    settings = SimpleNamespace(redis=SimpleNamespace(hosts=list(answers)))
+    if source:
+        assert jobs.redis_source(settings) == source
+    else:
+        with pytest.raises(Problem, match="found no server that answers of a, b, c"):
+            jobs.redis_source(settings)
 
 
 def test_hourly_snapshots_are_thinned_to_the_first_of_each_day(tmp_path):

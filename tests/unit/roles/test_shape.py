@@ -15,8 +15,8 @@ HELPERS = {"packages", "patch", "preflight", "report", "secrets", "switchover"}
 SERVICES = [role for role in ROLES if role != CONTRACT and role not in HELPERS]
 WITH_TASKS = [role for role in ROLES if role != CONTRACT]
 MOST_INPUTS = 35
-# What runs, and how it comes to hosts, are one subject for who writes the inventory.
-MORE_INPUTS = {"app": 50}
+# What runs, and how it comes to hosts, are one subject for who writes the inventory; so are the entries of the edge.
+MORE_INPUTS = {"app": 50, "haproxy": 50}
 
 
 def defaults(role):

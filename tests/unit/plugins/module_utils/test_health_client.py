@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils._health_client import ask_http, ask_tcp
+from ansible_collections.mainstay.platform.plugins.module_utils._health_client import ask_http, ask_redis, ask_tcp
 
 HTTP = {"method": "GET", "timeout": 2, "expect_status": [200]}
 
@@ -68,3 +68,25 @@ def test_tcp_reads_what_the_service_says_first():
         threading.Thread(target=talk, daemon=True).start()
         params = {"host": "127.0.0.1", "port": listener.getsockname()[1], "tls": False, "timeout": 2}
         assert ask_tcp({**params, "expect_text": ["^SSH-2"]}) == (True, "SSH-2.0-OpenSSH")
+
+
+@pytest.mark.parametrize(("role", "good"), [("master", True), ("slave", False)])
+def test_redis_is_asked_for_a_text_in_its_answer(role, good):
+    answer = f"# Replication\r\nrole:{role}\r\nconnected_slaves:2\r\n".encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk():
+            connection, _address = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"$%d\r\n%s\r\n" % (len(answer), answer))
+
+        threading.Thread(target=talk, daemon=True).start()
+        params = {
+            "host": "127.0.0.1",
+            "port": listener.getsockname()[1],
+            "command": ["INFO", "replication"],
+            "timeout": 2,
+        }
+        healthy, found = ask_redis({**params, "expect_text": ["(?m)^role:master"]})
+    assert healthy is good and f"role:{role}" in found

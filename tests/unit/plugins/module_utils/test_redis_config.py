@@ -136,3 +136,10 @@ def test_users_that_may_do_the_same_are_not():
     wanted = config.parse_users("user app on #aa allkeys &* +get")
     live = config.parse_users("user app on sanitize-payload #aa ~* &* -@all +GET")
     assert config.different_users(wanted, live, CATEGORIES.get) == []
+
+
+def test_valkey_names_of_directives_are_the_same():
+    text = 'primaryuser "replication"\nprimaryauth "secret"\n'
+    wanted = {"masteruser": "replication", "masterauth": "secret"}
+    assert config.merge(text, wanted) == text
+    assert config.merge(text, {**wanted, "masterauth": "new"}) == 'primaryuser "replication"\nmasterauth new\n'

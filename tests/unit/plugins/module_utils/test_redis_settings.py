@@ -29,11 +29,11 @@ DEFAULTS = {
 class Fake:
     """A server or Sentinel that answers as it is told, and remembers what it was asked."""
 
-    def __init__(self, live=(), fixed=(), listens=True, password="new", error=None, users=()):
+    def __init__(self, live=(), fixed=(), listens=True, password="new", error=None, users=(), info=""):
         self.live = dict(live)
         self.fixed, self.listens, self.password, self.error = fixed, listens, password, error
         self.asked = []
-        self.users = users
+        self.users, self.info = users, info
         self.sock = None
 
     def __call__(self, endpoint, options):
@@ -59,7 +59,7 @@ class Fake:
             raise RedisError("reply", "ERR CONFIG SET failed - can't set immutable config")
         if words[:2] == ("ACL", "LIST"):
             return list(self.users)
-        return "" if words[0] == "INFO" else "OK"
+        return self.info if words[0] == "INFO" else "OK"
 
     def changes(self):
         return [text for text in self.asked if " SET " in text or "MONITOR" in text or "REMOVE" in text]
@@ -118,6 +118,44 @@ def test_a_file_that_lags_behind_is_written_by_the_server(reconcile):
     fake = Fake({"maxmemory": "1048576"})
     reconcile("maxmemory 5mb\n", fake, settings={"maxmemory": "1mb"})
     assert "CONFIG REWRITE" in fake.asked
+
+
+@pytest.mark.parametrize(("snapshot", "log"), [(True, "appendonly no"), (False, "appendonly yes")])
+def test_a_stopped_server_with_a_snapshot_does_not_start_empty(reconcile, tmp_path, snapshot, log):
+    if snapshot:
+        (tmp_path / "dump.rdb").touch()
+    text = f"dir {tmp_path}\nappendonly no\n"
+    reconcile(text, Fake(listens=False), settings={"appendonly": True, "maxmemory": "1mb"})
+    assert log in reconcile.path.read_text().splitlines() and "maxmemory 1mb" in reconcile.path.read_text()
+    fake = Fake({"appendonly": "no", "maxmemory": "1mb"})
+    reconcile(text, fake, settings={"appendonly": True})
+    assert "CONFIG SET appendonly yes" in fake.asked, "it runs, and writes its data to the log"
+
+
+MASTER = "role:master\nconnected_slaves:2\n"
+REPLICA = "role:slave\nmaster_host:192.0.2.2\nmaster_port:6379\nmaster_link_status:up\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "info", "difference"),
+    [
+        ("replicaof 192.0.2.2 6379\n", MASTER, "role in the file: found replicaof 192.0.2.2 6379, expected a master"),
+        ("port 0\n", REPLICA, "role in the file: found a master, expected replicaof 192.0.2.2 6379"),
+        (
+            "replicaof 192.0.2.9 6379\n",
+            REPLICA,
+            "role in the file: found replicaof 192.0.2.9 6379, expected replicaof 192.0.2.2 6379",
+        ),
+        ("replicaof 192.0.2.2 6379\n", REPLICA, None),
+        ("slaveof 192.0.2.2 6379\n", REPLICA, None),
+        ("port 0\n", MASTER, None),
+    ],
+)
+def test_a_file_that_would_bring_another_role_back_is_written_again(reconcile, text, info, difference):
+    for mode, rewrites in (("check", False), ("apply", bool(difference))):
+        fake = Fake(info=info)
+        assert reconcile(text, fake, mode=mode)["differences"] == ([difference] if difference else [])
+        assert ("CONFIG REWRITE" in fake.asked) is rewrites
 
 
 def test_secret_values_are_not_named(reconcile):
