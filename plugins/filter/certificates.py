@@ -9,6 +9,13 @@ import hashlib
 import ipaddress
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.plugin_utils._certificate_chain import (
+    chain_problem,
+    date_problem,
+    issuer_problems,
+    issuers,
+    usage_problem,
+)
 
 try:
     from cryptography import x509
@@ -54,35 +61,6 @@ def _covered(name, names):
         return f"*.{name.partition('.')[2]}" in names
 
 
-def _date_problem(certificate, days, now):
-    end, begin = certificate.not_valid_after_utc, certificate.not_valid_before_utc
-    if begin > now:
-        return f"found it valid from {begin:%Y-%m-%d %H:%M} UTC only, expected it to be valid now"
-    if end < now + datetime.timedelta(days=days):
-        return f"found its end at {end:%Y-%m-%d %H:%M} UTC, expected at least {days} more days"
-    return ""
-
-
-def _chain_problem(chain, authorities):
-    """Every certificate must be signed by the next one, and the last one by an authority."""
-    for certificate, issuers in [(c, [n]) for c, n in zip(chain, chain[1:], strict=False)] + [(chain[-1], authorities)]:
-        if certificate in authorities or any(_signed_by(certificate, issuer) for issuer in issuers):
-            continue
-        return (
-            f"found {certificate.subject.rfc4514_string()} signed by {certificate.issuer.rfc4514_string()},"
-            f" expected a signature of {' or '.join(i.subject.rfc4514_string() for i in issuers)}"
-        )
-    return ""
-
-
-def _signed_by(certificate, issuer):
-    try:
-        certificate.verify_directly_issued_by(issuer)
-        return True
-    except Exception:  # each kind of key raises its own error, and all of them say no
-        return False
-
-
 def _key_problem(certificate, key, key_digest):
     if key is not None:
         try:
@@ -94,7 +72,9 @@ def _key_problem(certificate, key, key_digest):
     return f"key: found {'one of another pair' if key_digest else 'none'}, expected the private key of the certificate"
 
 
-def certificate_problems(certificate, authority, names=None, days=0, key=None, key_digest="", now=None):
+def certificate_problems(
+    certificate, authority, names=None, days=0, key=None, key_digest="", now=None, usages=("server",)
+):
     """List what is wrong with a certificate (with its chain), given its authority and its key or the key's digest."""
     if not HAS_CRYPTOGRAPHY:
         raise AnsibleFilterError(
@@ -110,8 +90,10 @@ def certificate_problems(certificate, authority, names=None, days=0, key=None, k
     problems = [_key_problem(chain[0], key, key_digest)]
     if missing:
         problems.append(f"names: found {', '.join(sorted(found)) or 'none'}, expected also {', '.join(missing)}")
-    problems += [f"certificate: {text}" for text in (_date_problem(chain[0], days, now),) if text]
-    problems += [f"chain: {text}" for text in (_chain_problem(chain, authorities),) if text]
+    problems += [f"certificate: {text}" for text in (date_problem(chain[0], days, now),) if text]
+    problems += [f"chain: {text}" for text in (chain_problem(chain, authorities),) if text]
+    # A certificate that is its own authority is for the one who supplies it to judge.
+    problems += [usage_problem(chain[0], usages), *issuer_problems(issuers(chain, authorities), now)]
     return [text for text in problems if text]
 
 

@@ -32,14 +32,18 @@ def parse(text, owner):
         return ipaddress.ip_network(text)
     except ValueError as error:
         raise ValueError(
-            f"{owner}: found {text!r}; expected an address or a network without host bits ({error}); correct "
-            "it in the inventory"
+            f"{owner}: found {text!r}; expected an address or a network without host bits ({error}), or a group where "
+            "one may stand; correct it in the inventory"
         ) from error
 
 
 def sources(names, members, operators):
     """All networks of several names, sorted, without those that a wider one holds."""
-    found = {network for name in names for network in addresses(name, members, operators)}
+    return narrowed({network for name in names for network in addresses(name, members, operators)})
+
+
+def narrowed(found):
+    """Networks, sorted, without those that a wider one holds."""
     wide = [network for network in found if network.prefixlen < network.max_prefixlen]
     kept = [network for network in found if not any(network != other and _holds(other, network) for other in wide)]
     return sorted(kept, key=lambda network: (network.version, network))
@@ -75,17 +79,17 @@ def check_flow(flow, known):
         strange = sorted({*flow["from"], flow["to"]} - set(known) - {WORLD, OPERATORS, "all"})
         if strange:
             raise ValueError(
-                f"flow {name}: found group {', '.join(strange)}; expected one of {', '.join(sorted(known))}; "
+                f"flow {name}: found group {', '.join(strange)}; expected one of {', '.join(sorted(set(known)))}; "
                 "correct the name"
             )
 
 
-def rule(flow, family, networks):
-    """One firewall rule, as data and as the match that nftables reads."""
+def rule(flow, family, networks, side="saddr"):
+    """One firewall rule, as data and as the match that nftables reads; the networks are on that side."""
     proto = flow.get("proto", "tcp")
     ports = sorted({int(port) for port in flow.get("ports") or []})
     texts = [text_of(network) for network in networks]
-    source = "" if EVERYWHERE[4] in texts or EVERYWHERE[6] in texts else f"{family} saddr {{ {', '.join(texts)} }} "
+    source = "" if EVERYWHERE[4] in texts or EVERYWHERE[6] in texts else f"{family} {side} {{ {', '.join(texts)} }} "
     numbers = ", ".join(str(port) for port in ports)
     if proto == "vrrp":
         match = published = f"{source}meta l4proto 112"
@@ -119,13 +123,62 @@ def nftables(flows, host_groups, members, operators, known=None):
             continue
         if not flow.get("ports") and flow.get("proto", "tcp") != "vrrp":
             continue
-        networks = sources(flow["from"], members, operators)
-        for version in (4, 6):
-            family = [network for network in networks if network.version == version]
-            # VRRP is spoken between addresses of IPv4 here; the world's IPv6 is as much the world as its IPv4.
-            if family:
-                rules.append(rule(flow, FAMILY[version], family))
+        rules += by_family(flow, sources(flow["from"], members, operators), "saddr")
     return rules
+
+
+def by_family(flow, networks, side):
+    """One rule for each family of addresses among the networks."""
+    for version in (4, 6):
+        family = [network for network in networks if network.version == version]
+        if family:
+            yield rule(flow, FAMILY[version], family, side)
+
+
+def outbound(flows, external, host, members, operators, floating, known=None):
+    """The rules for what a host may reach: the other end of each flow that it may use, and what lies outside.
+
+    `host` has groups and address; in `external` the key `to` lists groups, networks or the world.
+    """
+    rules = []
+    own = [*host["groups"], "all", WORLD]
+    if any(_holds(parse(text, OPERATORS), parse(host["address"], "this host")) for text in operators):
+        own.append(OPERATORS)
+    for flow in [*flows, *external]:
+        ends = [flow["to"]] if isinstance(flow.get("to"), str) else list(flow.get("to") or [])
+        check_flow({**flow, "to": flow["to"] if flow in flows else "all"}, known)
+        if not set(flow["from"]) & set(own) or not (flow.get("ports") or flow.get("proto") == "vrrp"):
+            continue
+        found = {network for end in ends for network in destinations(end, flow["name"], members, floating, known)}
+        rules += by_family(flow, narrowed(found), "daddr")
+    return rules
+
+
+def destinations(name, flow, members, floating, known):
+    """The networks behind an end of a flow: the world, the hosts of a group, or a network as it is written."""
+    if name == WORLD:
+        return [parse(text, name) for text in EVERYWHERE.values()]
+    if name in members or name in (known or ()):
+        # Clients of the edge reach it by the address that floats.
+        texts = [floating] if floating and name in ("edge", "all") else []
+        return [*addresses(name, members, []), *(parse(text, "floating address") for text in texts)]
+    return [parse(name, f"flow {flow}")]
+
+
+def blocked(networks, spared):
+    """Networks of a blocklist by family, each address once; one that holds an address that is spared is refused."""
+    found = [parse(str(text), "blocklist") for text in networks]
+    for name, text in spared.items():
+        for network in found:
+            if _holds(network, parse(text, name)):
+                raise ValueError(
+                    f"blocklist: found {network}, which holds {text} of {name}; expected none of the platform's "
+                    "addresses, nor the one that Ansible comes from; take it out of the list"
+                )
+    return {
+        name: [text_of(network) for network in ipaddress.collapse_addresses(n for n in found if n.version == version)]
+        for version, name in FAMILY.items()
+    }
 
 
 def pg_hba(flows, access, members, to, port, method):

@@ -117,3 +117,18 @@ def test_a_watchdog_in_a_container(lab: Lab, inventory: Path):
         "Nothing has changed",
         postgresql_watchdog="software",
     )
+
+
+def test_a_flow_to_a_group_that_does_not_exist(lab: Lab, inventory: Path):
+    flow = {"name": "ledgers", "from": ["app"], "to": "ledger", "ports": [7000], "why": "a test"}
+    refused(lab, inventory, "flow ledgers: found group ledger; expected one of", firewall_extra_flows=[flow])
+
+
+def test_a_matrix_that_would_close_ssh_from_the_controller(lab: Lab, inventory: Path):
+    networks = ["192.0.2.0/24"]
+    words = ("found that Ansible comes from", "let in 192.0.2.0/24 to port 22", "platform_operator_networks")
+    refused(lab, inventory, *words, "Nothing has changed", platform_operator_networks=networks)
+
+
+def test_a_blocklist_with_the_controller_in_it(lab: Lab, inventory: Path):
+    refused(lab, inventory, "blocklist: found", "of Ansible; expected none", firewall_blocked_networks=["172.30.0.1"])

@@ -68,7 +68,8 @@ def test_every_port_belongs_to_a_role():
 def test_flows_speak_of_known_ports_and_groups():
     known = set(TOPOLOGY["platform_group_roles"]) | {"world", "operators"}
     for flow in TOPOLOGY["platform_flows"]:
-        assert set(flow["from"]) | {flow["to"]} <= known, flow["name"]
+        sources = re.findall(r"'(\w+)'\]", TOPOLOGY["platform_ssh_sources"]) if "{{" in flow["from"] else flow["from"]
+        assert set(sources) | {flow["to"]} <= known, flow["name"]
         names = re.findall(r"platform_\w+", str(flow["ports"]))
         assert set(names) <= set(PORTS), flow["name"]
         assert flow["why"], flow["name"]

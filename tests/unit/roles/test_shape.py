@@ -11,7 +11,7 @@ from repository import ROOT, load, tasks
 ROLES = sorted(path.parent.parent.name for path in (ROOT / "roles").glob("*/meta/main.yml"))
 # The contract has no tasks; the others do work for all roles and promise nothing of their own.
 CONTRACT = "platform"
-HELPERS = {"packages", "patch", "preflight", "report", "secrets", "switchover"}
+HELPERS = {"network_proof", "packages", "patch", "preflight", "report", "secrets", "switchover"}
 SERVICES = [role for role in ROLES if role != CONTRACT and role not in HELPERS]
 WITH_TASKS = [role for role in ROLES if role != CONTRACT]
 MOST_INPUTS = 35

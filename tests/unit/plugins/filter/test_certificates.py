@@ -27,7 +27,7 @@ def key_text(key):
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
-def make(subject, names=(), issuer=None, issuer_key=None, days=100):
+def make(subject, names=(), issuer=None, issuer_key=None, days=100, usages=()):
     """A certificate and its key; signed by itself without an issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
@@ -42,6 +42,10 @@ def make(subject, names=(), issuer=None, issuer_key=None, days=100):
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(item) for item in names]), False)
+    else:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), False)
     return builder.sign(issuer_key or key, hashes.SHA256()), key
 
 
@@ -102,6 +106,45 @@ def test_an_intermediate_that_follows_the_certificate(authority):
     chain = text(host[0]) + text(between[0])
     assert certificates.certificate_problems(chain, text(authority[0]), ["db1"], 30, key_text(host[1]), now=NOW) == []
     assert judge(host, authority)[0].startswith("chain:")
+
+
+def test_an_intermediate_that_has_ended(authority):
+    between = make("between", (), *authority, days=10)
+    host = make("db1", ["db1"], *between)
+    chain = (host[0], between[0])
+    given = {"names": ["db1"], "key": key_text(host[1]), "now": NOW + datetime.timedelta(days=20)}
+    (said,) = certificates.certificate_problems("".join(map(text, chain)), text(authority[0]), **given)
+    assert said.startswith("chain: CN=between: found its end at 2026-06-11")
+
+
+def test_a_signer_that_is_no_authority(authority):
+    between = make("web", ["web"], *authority)
+    host = make("db1", ["db1"], *between)
+    chain = text(host[0]) + text(between[0])
+    (said,) = certificates.certificate_problems(chain, text(authority[0]), ["db1"], 30, key_text(host[1]), now=NOW)
+    assert said == "chain: found CN=web, which is no authority, expected one that may sign"
+
+
+def test_an_authority_of_a_bundle_that_has_ended_does_not_matter_unless_it_signed(host, authority):
+    old = make("old", days=1)
+    later = NOW + datetime.timedelta(days=20)
+    given = {"names": ["db1"], "key": key_text(host[1]), "now": later}
+    assert certificates.certificate_problems(text(host[0]), text(authority[0]) + text(old[0]), **given) == []
+
+
+@pytest.mark.parametrize(
+    ("purposes", "usages", "said"),
+    [
+        (["SERVER_AUTH"], ["server"], []),
+        (["SERVER_AUTH", "CLIENT_AUTH"], ["server", "client"], []),
+        ([], ["server", "client"], []),
+        (["SERVER_AUTH"], ["server", "client"], ["usage: found server, expected also client"]),
+        (["CODE_SIGNING"], ["server", "client"], ["usage: found neither, expected also server and client"]),
+    ],
+)
+def test_what_a_certificate_is_good_for(authority, purposes, usages, said):
+    known = [getattr(x509.ExtendedKeyUsageOID, name) for name in purposes]
+    assert judge(make("db1", ["db1"], *authority, usages=known), authority, usages=usages) == said
 
 
 def test_text_that_is_no_certificate(authority):
