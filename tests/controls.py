@@ -25,13 +25,17 @@ def table():
     found = data()
     lines = []
     for subsystem, promise in found["__hardening_subsystems"].items():
-        lines += [f"### {subsystem}: {promise}", "", "| control | level | why | answers | needs |", "|---|---|---|---|---|"]
+        lines += [
+            f"### {subsystem}: {promise}",
+            "",
+            "| control | level | why | answers | needs |",
+            "|---|---|---|---|---|",
+        ]
         for control in found["__hardening_controls"]:
             if control["subsystem"] == subsystem:
                 needs = ", ".join(control.get("needs", [])) or "-"
-                lines.append(
-                    f"| `{control['id']}` | {control['level']} | {control['reason']} | {', '.join(control['standards'])} | {needs} |"
-                )
+                answers = ", ".join(control["standards"])
+                lines.append(f"| `{control['id']}` | {control['level']} | {control['reason']} | {answers} | {needs} |")
         lines.append("")
     lines += ["### What a host may lack", "", "| need | then the control is not applicable, because |", "|---|---|"]
     lines += [f"| {name} | {need['reason']} |" for name, need in found["__hardening_needs"].items()]

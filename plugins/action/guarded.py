@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes changes that could close the way in, and keeps them only when a new connection comes in. See plugins/modules/guarded.py."""
+"""Makes changes that could close the way in, and keeps them only when a new connection comes in."""
 
 from __future__ import annotations
 
@@ -42,11 +42,17 @@ class ActionModule(ActionBase):
             return failed
         changing = any(found.get("changed") for found in foreseen)
         if not changing or self._task.check_mode:
-            return {"changed": changing, "guarded": False, "diff": [diff for found in foreseen for diff in _diffs(found)]}
+            return {
+                "changed": changing,
+                "guarded": False,
+                "diff": [diff for found in foreseen for diff in _diffs(found)],
+            }
         return self._change(options)
 
     def _change(self, options):
-        armed = self._guard("armed", options, paths=options["paths"], revert=options["revert"], seconds=options["seconds"])
+        armed = self._guard(
+            "armed", options, paths=options["paths"], revert=options["revert"], seconds=options["seconds"]
+        )
         if armed.get("failed"):
             return armed
         until = time.monotonic() + options["seconds"]
@@ -54,11 +60,18 @@ class ActionModule(ActionBase):
         for step in options["steps"]:
             found, lost = self._tried(self._step, step)
             if lost or found.get("failed"):
-                return self._undone(options, until, found.get("msg") or lost)
+                return self._undone(
+                    options,
+                    until,
+                    f"that {step['module']} failed ({_one_line(lost or _reason(found))})",
+                )
             done.append(found)
+            if found.get("changed"):
+                self._reconnect()  # rights and groups of the old connection may not be enough for the next step
         found = self._confirmed(options, until)
         if found:
-            return self._undone(options, until, found)
+            why = f"that no new connection confirmed the change within {options['seconds']} s ({_one_line(found)})"
+            return self._undone(options, until, why)
         return {"changed": True, "guarded": True, "diff": [diff for step in done for diff in _diffs(step)]}
 
     def _confirmed(self, options, until):
@@ -83,14 +96,18 @@ class ActionModule(ActionBase):
             back = not lost and not answer.get("failed")
             if not back:
                 time.sleep(PAUSE)
-        state = "The old state is back." if back else f"Nobody comes in {GRACE} s after the old state should be back either."
+        state = (
+            "The old state is back."
+            if back
+            else f"Nobody comes in {GRACE} s after the old state should be back either."
+        )
         return {
             "failed": True,
             "changed": False,
             "guarded": True,
             "restored": back,
-            "msg": f"{options['name']}: found that the change could not be confirmed by a new connection within {options['seconds']} s "
-            f"({' '.join(str(found).split())}); expected a way in as before. {state} Correct what closes it; on a slow host, give more seconds.",
+            "msg": f"{options['name']}: found {found}; expected the change and a way in as before. {state} "
+            "Correct what is wrong with it; on a slow host, give more seconds.",
         }
 
     def _reconnect(self):
@@ -120,6 +137,14 @@ class ActionModule(ActionBase):
             return self._execute_module(module_name=name, module_args=dict(arguments), task_vars=self._vars)
         finally:
             self._task.check_mode = kept
+
+
+def _reason(found):
+    return found.get("module_stderr") or found.get("msg")
+
+
+def _one_line(text):
+    return " ".join(str(text).split())
 
 
 def _diffs(found):

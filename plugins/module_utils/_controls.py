@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks whether controls hold, and brings about those that do not. Pure but for the injected runner; private to this collection."""
+"""Asks whether controls hold, and brings about those that do not. Private to this collection."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def ask_all(asker, controls, deadline, clock, sleep):
 
 
 def bring_about(asker, controls, may_change):
-    """Fix what does not hold. Gives the ids that were (or would be) fixed, and {id: why} for those that still do not hold."""
+    """Fix what does not hold. Gives the ids that were (or would be) fixed, and {id: why} for those that stay broken."""
     fixed, failed = [], {}
     for control in controls:
         if not control["fix"] or asker.ask(control)["verdict"] != BROKEN:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A dead man's switch on the host: paths as they are now come back unless somebody confirms. Private to this collection."""
+"""A dead man's switch: paths as they are now come back unless somebody confirms. Private to this collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import shutil
 
 ROOT = "/var/lib/mainstay/guard"
 
-# First what was there comes back, over what is there now; then what is there and was not goes. At no moment is a door missing.
+# First what was there comes back, over what is there now; then what was not there goes. At no moment is a door missing.
 RESTORE = """#!/bin/sh
 set -u
 cd {folder} || exit 1
@@ -44,7 +44,9 @@ class Guard:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder, mode=0o700)
         there = [path for path in paths if os.path.lexists(path)]
-        status, _out, error = self.run(["tar", "--create", f"--file={self._path('saved.tar')}", "--directory=/", *there])
+        status, _out, error = self.run(
+            ["tar", "--create", f"--file={self._path('saved.tar')}", "--directory=/", *there]
+        )
         if status > 1:  # 1: a file changed while it was read, or a leading / was taken off
             return f"tar could not save {', '.join(there)}: {error.strip()}"
         quoted = " ".join(shlex.quote(path) for path in paths)
@@ -52,13 +54,22 @@ class Guard:
         self._write("listed", out)
         self._write("restore", RESTORE.format(folder=shlex.quote(self.folder), paths=quoted, revert=revert))
         status, _out, error = self.run(
-            ["systemd-run", f"--unit={self.unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=200ms", "--collect",
-             "/bin/sh", self._path("restore")]
+            [
+                "systemd-run",
+                f"--unit={self.unit}",
+                f"--on-active={seconds}",
+                "--timer-property=AccuracySec=200ms",
+                "--collect",
+                "/bin/sh",
+                self._path("restore"),
+            ]
         )
         return f"systemd-run: {error.strip()}" if status else ""
 
     def _write(self, name, text):
-        with open(os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as target:
+        with open(
+            os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as target:
             target.write(text)
 
     def armed(self):

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Puts the question of every control to the host in one call, because a run costs tasks times hosts.
   - A control that needs what the host does not have is not applicable. It is neither asked nor counted as held.
-  - With O(mode=apply) a control that does not hold and has a fix is fixed, and asked again. One that holds is left alone,
-    so a second run changes nothing.
+  - With O(mode=apply) a control that does not hold and has a fix is fixed, and asked again. One that holds is left
+    alone, so a second run changes nothing.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -41,7 +41,9 @@ options:
         description: Commands of C(sh) that bring it about. They may be run again.
         type: str
   needs:
-    description: What a host may lack, by name. C(ask) is a command of C(sh) with status 0 when the host has it, C(reason) a sentence.
+    description:
+      - What a host may lack, by name. C(ask) is a command of C(sh) with status 0 when the host has it,
+        C(reason) a sentence.
     type: dict
     default: {}
   helpers:
@@ -139,7 +141,8 @@ def main():
     wrong = problems(controls, needs)
     if wrong:
         module.fail_json(
-            msg=f"controls: found {'; '.join(wrong)}; expected each id once and every need explained; correct the list of controls"
+            msg=f"controls: found {'; '.join(wrong)}; expected each id once and every need explained; "
+            "correct the list of controls"
         )
     asker = Asker(runner(module), needs)
     if module.params["mode"] == "check":
@@ -148,7 +151,8 @@ def main():
     if failed:
         said = "; ".join(f"{name}: {why}" for name, why in failed.items())
         module.fail_json(
-            msg=f"controls: found {said}; expected these to hold after their fix; read what the fix said, or leave the control out",
+            msg=f"controls: found {said}; expected these to hold after their fix; read what the fix said, or leave "
+            "the control out",
             fixed=fixed,
         )
     module.exit_json(changed=bool(fixed), fixed=fixed)

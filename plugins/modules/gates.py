@@ -64,7 +64,7 @@ options:
           own message or output.
         type: raw
       said:
-        description: Text that is shown as proof as it is, for a gate that judges what an earlier task found. It is no expression.
+        description: Text that is shown as proof as it is, for a gate that judges what an earlier task found.
         type: str
       remedy:
         description: One sentence - what to do when the gate is red.

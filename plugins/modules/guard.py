@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Saves files before a change, and has them return by themselves unless somebody confirms in time.
   - The action M(mainstay.platform.guarded) uses it. A role has no reason to call it directly.
-  - The switch is a timer of systemd on the host, which needs no connection. It does not outlive a reboot; the change stays then.
+  - The switch is a timer of systemd on the host, which needs no connection.
+    It does not outlive a reboot; the change stays then.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -93,13 +94,15 @@ def main():
     if asked["state"] == "armed":
         wrong = guard.arm(asked["paths"], asked["revert"], asked["seconds"])
         if wrong:
-            module.fail_json(msg=f"guard {guard.name}: found {wrong}; expected a timer that holds the old state; nothing was changed")
+            module.fail_json(
+                msg=f"guard {guard.name}: found {wrong}; expected a timer that holds the old state; nothing was changed"
+            )
     elif asked["state"] == "restored":
         guard.restore()
     elif not guard.confirm():
         module.fail_json(
-            msg=f"guard {guard.name}: found that the old state has returned; expected a confirmation before {guard.unit}.timer ended; "
-            "see why no connection came in, or give it more seconds"
+            msg=f"guard {guard.name}: found that the old state has returned; expected a confirmation before "
+            f"{guard.unit}.timer ended; see why no connection came in, or give it more seconds"
         )
     module.exit_json(changed=True, unit=guard.unit)
 

@@ -10,11 +10,13 @@ module: guarded
 short_description: Change what could close the way in, and keep it only when a new connection comes in
 version_added: 0.1.0
 description:
-  - Runs modules that change ssh, PAM, sudo or the firewall with a dead man's switch. The old state returns by itself unless a new connection confirms
-    in time. The confirmation logs in and becomes another user as every task does, so both are proven.
+  - Runs modules that change ssh, PAM, sudo or the firewall with a dead man's switch.
+    The old state returns by itself unless a new connection confirms in time.
+    The confirmation logs in and becomes another user as every task does, so both are proven.
   - Every step is run in check mode first. When none would change anything, nothing is armed.
   - A change that was not confirmed fails the task with the reason, when the old state is back.
-  - Where Ansible does not come in by ssh, as with the connection plugins of container engines, a new connection proves less.
+  - Where Ansible does not come in by ssh, as with the connection plugins of container engines,
+    a new connection proves less.
 author:
   - The mainstay.platform authors (@mainstay)
 options:

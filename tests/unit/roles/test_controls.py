@@ -63,9 +63,13 @@ def test_every_template_is_written_somewhere():
 def test_doors_are_guarded():
     """What decides who comes in is changed with the old state ready to return."""
     doors = re.compile(r"^/etc/(ssh/sshd|pam\.d|security/(faillock|pwquality)|sudoers)|pam-configs")
-    assert not [file["path"] for file in DATA["__hardening_files"] if doors.match(str(file["path"])) and not file.get("guarded")]
+    assert not [
+        file["path"] for file in DATA["__hardening_files"] if doors.match(str(file["path"])) and not file.get("guarded")
+    ]
     fixes = re.compile(r"pam-auth-update|/etc/pam\.d/|/usr/bin/sudo\b")
-    assert not [control["id"] for control in CONTROLS if fixes.search(control.get("fix", "")) and not control.get("guarded")]
+    assert not [
+        control["id"] for control in CONTROLS if fixes.search(control.get("fix", "")) and not control.get("guarded")
+    ]
 
 
 def test_the_page_is_in_step():

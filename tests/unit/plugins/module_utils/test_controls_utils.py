@@ -90,7 +90,9 @@ def test_red_ones_are_asked_again_until_the_deadline():
 
 def test_the_deadline_ends_the_asking():
     now = [0.0]
-    answers = _controls.ask_all(Host().asker(), [control("a", "a")], 2, lambda: now[0], lambda pause: now.__setitem__(0, now[0] + pause))
+    answers = _controls.ask_all(
+        Host().asker(), [control("a", "a")], 2, lambda: now[0], lambda pause: now.__setitem__(0, now[0] + pause)
+    )
     assert answers["a"]["verdict"] == "broken" and now[0] == 2
 
 
