@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """tests/audit.py INVENTORY [HOST...]: has judges that nobody here wrote look at hosts of a lab, and prints the table.
 
-Lynis and OpenSCAP run on the host, from Debian's packages, and are removed again; ssh-audit runs here, against its port.
+Lynis and OpenSCAP run on the host, from Debian's packages, and are removed again; ssh-audit runs here, at its port.
 OpenSCAP has content for Debian 12 only: ANSSI BP-028 high, read three times - as the container that a lab's
 host is, as a machine (its marks as a container hidden), and as a host with a kernel of its own (a package claimed
 besides). The host is as before when the audit is over.
