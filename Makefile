@@ -103,6 +103,13 @@ RECORD ?= yes
 drills: tools ## Break the database and Redis of the lab that stands under clients' writes (DRILLS="kill power_off" TIMES=3)
 	python3 tests/drills/run.py --times $(TIMES) $(if $(filter yes,$(RECORD)),--record) $(DRILLS)
 
+# Hosts of the lab that `make audit` looks at, all without a name.
+AUDIT_HOSTS ?=
+
+.PHONY: audit
+audit: tools ## Lynis, OpenSCAP and ssh-audit on hosts of the lab that stands (AUDIT_HOSTS="db1 app1"); prints the table
+	python3 tests/audit.py $(INVENTORY) $(AUDIT_HOSTS)
+
 .PHONY: test
 test: ## Every test, with what each part took
 	tests/all.sh

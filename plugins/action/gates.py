@@ -30,6 +30,7 @@ GATE_OPTIONS = {
     # raw: type conversion would split an expression at its commas.
     "that": {"type": "raw"},
     "evidence": {"type": "raw"},
+    "said": {"type": "str"},
     "when": {"type": "raw"},
     "remedy": {"type": "str"},
     "not_applicable": {"type": "str"},
@@ -144,7 +145,9 @@ class ActionModule(ActionBase):
         return (_gates.FAIL if broken else _gates.PASS), evidence
 
     def _evidence(self, gate, found, task_vars):
-        """The gate's own evidence expression, or what the module says of itself."""
+        """The text that the gate brings, its own evidence expression, or what the module says of itself."""
+        if gate.get("said"):
+            return gate["said"]
         fallback = _gates.default_evidence(found)
         if gate.get("evidence") is None:
             return fallback

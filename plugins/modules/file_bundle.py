@@ -28,10 +28,15 @@ options:
         description: Absolute path of the file.
         type: path
         required: true
+      state:
+        description: V(absent) has the file away. Its other options count for nothing then.
+        type: str
+        choices: [present, absent]
+        default: present
       content:
         description: The whole text of the file. A line feed is added at its end when there is none.
         type: str
-        required: true
+        default: ''
       mode:
         description: Permissions in octal digits.
         type: str
@@ -86,7 +91,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 SPEC = {
     "path": {"type": "path", "required": True},
-    "content": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "content": {"type": "str", "default": ""},
     "mode": {"type": "str", "default": "0644"},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
@@ -125,7 +131,11 @@ def draft(module, item):
 
 
 def put(module, item, drafted):
-    """Put a validated text into place, then see to mode and owner."""
+    """Put a validated text into place, then see to mode and owner; or take the file away."""
+    if item["state"] == "absent":
+        if os.path.exists(item["path"]) and not module.check_mode:
+            os.unlink(item["path"])
+        return False
     if drafted:
         os.makedirs(os.path.dirname(item["path"]), mode=0o755, exist_ok=True)
         os.chmod(drafted, int(item["mode"], 8))
@@ -145,13 +155,13 @@ def main():
     files = module.params["files"]
     diffs, drafts = [], {}
     for item in files:
-        item["content"] = with_line_end(item["content"])
+        item["content"] = None if item["state"] == "absent" else with_line_end(item["content"])
         before = read(item["path"])
         if before == item["content"]:
             continue
         headers = {"before_header": item["path"], "after_header": item["path"]}
-        diffs.append({**headers, "before": before or "", "after": item["content"]})
-        drafts[item["path"]] = None if module.check_mode else draft(module, item)
+        diffs.append({**headers, "before": before or "", "after": item["content"] or ""})
+        drafts[item["path"]] = None if module.check_mode or item["content"] is None else draft(module, item)
     changed = [item["path"] for item in files if put(module, item, drafts.get(item["path"])) or item["path"] in drafts]
     module.exit_json(changed=bool(changed), changed_files=changed, diff=diffs)
 

@@ -63,6 +63,9 @@ options:
         description: An expression over RV(ignore:result) that gives the text shown as proof. By default the module's
           own message or output.
         type: raw
+      said:
+        description: Text that is shown as proof as it is, for a gate that judges what an earlier task found.
+        type: str
       remedy:
         description: One sentence - what to do when the gate is red.
         type: str

@@ -58,3 +58,13 @@ def test_one_refused_file_keeps_all_old_ones(write, tmp_path):
     answer = write({"path": str(good), "content": "x"}, refused)
     assert answer["failed"] and str(bad) in answer["msg"] and "No file was replaced" in answer["msg"]
     assert bad.read_text() == "old\n" and not good.exists()
+
+
+def test_an_absent_file_goes_once(write, tmp_path):
+    path = tmp_path / "a"
+    path.write_text("x\n")
+    asked = {"path": str(path), "state": "absent"}
+    assert write(asked, check=True)["changed"] and path.exists()
+    first, second = write(asked), write(asked)
+    assert first["changed_files"] == [str(path)] and first["diff"][0]["after"] == ""
+    assert not path.exists() and second["changed"] is False

@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Levels, controls and times that are wrong are refused before a host is asked anything."""
+
+from __future__ import annotations
+
+import pytest
+from repository import render_all
+
+# What facts and connections would say.
+GIVEN = {
+    "role": "hardening",
+    "hardening_ssh_kex": ["mlkem768x25519-sha256"],
+    "hardening_container": True,
+    "hardening_ban_never": ["127.0.0.1/8"],
+    "hardening_upgrades_exclude": [],
+}
+REFUSED = {
+    "level": ({"hardening_level": "hardest"}, "found the level hardest", "a level of baseline or strict"),
+    "level of the platform": ({"platform_hardening_level": "high"}, "found the level high", "baseline or strict"),
+    "unknown control on": ({"hardening_controls_on": ["integritty"]}, "unknown controls integritty", "integrity"),
+    "unknown control off": ({"hardening_controls_off": ["banner", "nobody"]}, "unknown controls nobody", "banner"),
+    "on and off": (
+        {"hardening_controls_on": ["banner"], "hardening_controls_off": ["banner"]},
+        "both on and off banner",
+        "each on or off",
+    ),
+    "time of reboots": ({"hardening_upgrades_reboot_time": "24:00"}, "the time of reboots '24:00'", "such as 03:30"),
+}
+TAKEN = {
+    "nothing said": {},
+    "strict": {"platform_hardening_level": "strict"},
+    "single controls": {"hardening_controls_on": ["integrity"], "hardening_controls_off": ["banner"]},
+    "a time": {"hardening_upgrades_reboot_time": "03:30"},
+}
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Every case, finished."""
+    cases = {**{name: typed for name, (typed, *_words) in REFUSED.items()}, **TAKEN}
+    done = render_all([("refuse.yml", {**GIVEN, **typed}) for typed in cases.values()])
+    return {
+        name: (run.returncode, " ".join((run.stdout + run.stderr).split()))
+        for name, run in zip(cases, done, strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_wrong_is_refused_with_what_is_known(runs, name):
+    status, output = runs[name]
+    assert status != 0
+    for words in REFUSED[name][1:]:
+        assert words in output, output
+    assert "Read by which door" not in output, "a host was asked before"
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_is_right_is_taken(runs, name):
+    status, output = runs[name]
+    assert status == 0, output
