@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from ansible.errors import AnsibleFilterError
@@ -11,7 +12,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@%/-]*")
 # Names that the role's own proxies carry.
-RESERVED = re.compile(r"rate_.*|postgresql_.*|http|https|statistics|health")
+RESERVED = re.compile(r"(rate|postgresql|operators)_.*|http|https|statistics|health|connections|static|acme")
 
 
 def _published(services, what):
@@ -65,10 +66,42 @@ def edge_routes(services):
     return routes
 
 
+def _exactness(route):
+    """Less is more exact: names, then the narrowest pattern of names, then any host; long prefixes first."""
+    patterns = [host for host in route.get("hosts") or [] if str(host).startswith("*.")]
+    named = 1 if patterns else 0 if route.get("hosts") else 2
+    return named, -min(map(len, patterns), default=0), -len(route.get("path_prefix") or "/")
+
+
 def edge_ordered(routes):
-    """Number routes so that the first one that matches is the most exact: with hosts first, long prefixes first."""
-    ordered = sorted(routes, key=lambda route: (not route.get("hosts"), -len(route.get("path_prefix") or "/")))
-    return [{**route, "number": number} for number, route in enumerate(ordered, start=1)]
+    """Number routes so that the first one that matches is the most exact."""
+    return [{**route, "number": number} for number, route in enumerate(sorted(routes, key=_exactness), start=1)]
+
+
+def edge_limit_gates(routes, general, asked):
+    """Give a gate for the general limit, and one for each limit that a route has of its own.
+
+    The path has a segment that the edge itself refuses: no server is asked.
+    """
+    probed = [{"path_prefix": "/", "rate_limit": general}] if all("rate_limit" not in r for r in _open(routes)) else []
+    for route in probed + [route for route in routes if "rate_limit" in route]:
+        host = str((route.get("hosts") or ["rate-limit.invalid"])[0]).replace("*.", "rate-limit.")
+        prefix = route.get("path_prefix") or "/"
+        yield {
+            "gate": f"a source is limited at its threshold: {prefix} of {host if route.get('hosts') else 'any host'}",
+            "module": "mainstay.platform.rate_limit_check",
+            "args": {
+                "path": f"{prefix.rstrip('/')}/./",
+                "host_header": host,
+                "requests": int(route["rate_limit"]["requests"]),
+                **asked,
+            },
+            "remedy": "look at the track-sc0 lines of the frontend https",
+        }
+
+
+def _open(routes):
+    return [route for route in routes if not route.get("hosts") and (route.get("path_prefix") or "/") == "/"]
 
 
 def _backend_problems(backends):
@@ -89,6 +122,13 @@ def _backend_problems(backends):
             yield f"backend {name!r}: found servers {', '.join(servers)}, expected plain names, each once"
 
 
+def _is_network(text):
+    try:
+        return bool(ipaddress.ip_network(str(text)))
+    except ValueError:
+        return False
+
+
 def _route_problems(routes, names):
     seen = set()
     for route in routes:
@@ -96,11 +136,19 @@ def _route_problems(routes, names):
         label = f"route {prefix} to {route['backend']!r}"
         if not PATH.fullmatch(prefix):
             yield f"{label}: expected path_prefix as an absolute path"
+        if "%" in prefix or "//" in prefix:
+            yield f"{label}: expected path_prefix as it reads decoded, with single slashes"
         if route["backend"] not in names:
             yield f"{label}: expected one of the backends {', '.join(names) or '(none)'}"
         for host in hosts:
             if not HOST.fullmatch(host):
                 yield f"{label}: found host {host!r}, expected a host name, or *. before one"
+        for network in route.get("allow") or []:
+            if not _is_network(network):
+                yield f"{label}: found {network!r} in allow, expected an address or a network in CIDR"
+        limit = route.get("rate_limit")
+        if limit and min(int(limit["requests"]), int(limit["window"])) < 1:
+            yield f"{label}: found rate_limit {limit}, expected requests and window above 0"
         for key in [(host, prefix) for host in hosts or ["any host"]]:
             if key in seen:
                 yield f"{label}: found a second route for {key[1]} of {key[0]}, expected one"
@@ -117,6 +165,7 @@ class FilterModule:
     def filters(self):
         return {
             "edge_backends": edge_backends,
+            "edge_limit_gates": lambda *arguments: list(edge_limit_gates(*arguments)),
             "edge_ordered": edge_ordered,
             "edge_problems": edge_problems,
             "edge_routes": edge_routes,
