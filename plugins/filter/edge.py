@@ -78,32 +78,6 @@ def edge_ordered(routes):
     return [{**route, "number": number} for number, route in enumerate(sorted(routes, key=_exactness), start=1)]
 
 
-def edge_limit_gates(routes, general, asked):
-    """Give a gate for the general limit, and one for each limit that a route has of its own.
-
-    The path has a segment that the edge itself refuses: no server is asked.
-    """
-    probed = [{"path_prefix": "/", "rate_limit": general}] if all("rate_limit" not in r for r in _open(routes)) else []
-    for route in probed + [route for route in routes if "rate_limit" in route]:
-        host = str((route.get("hosts") or ["rate-limit.invalid"])[0]).replace("*.", "rate-limit.")
-        prefix = route.get("path_prefix") or "/"
-        yield {
-            "gate": f"a source is limited at its threshold: {prefix} of {host if route.get('hosts') else 'any host'}",
-            "module": "mainstay.platform.rate_limit_check",
-            "args": {
-                "path": f"{prefix.rstrip('/')}/./",
-                "host_header": host,
-                "requests": int(route["rate_limit"]["requests"]),
-                **asked,
-            },
-            "remedy": "look at the track-sc0 lines of the frontend https",
-        }
-
-
-def _open(routes):
-    return [route for route in routes if not route.get("hosts") and (route.get("path_prefix") or "/") == "/"]
-
-
 def _backend_problems(backends):
     seen = set()
     for backend in backends:
@@ -165,7 +139,6 @@ class FilterModule:
     def filters(self):
         return {
             "edge_backends": edge_backends,
-            "edge_limit_gates": lambda *arguments: list(edge_limit_gates(*arguments)),
             "edge_ordered": edge_ordered,
             "edge_problems": edge_problems,
             "edge_routes": edge_routes,

@@ -105,27 +105,3 @@ def test_names_come_before_patterns_and_narrow_patterns_before_wide_ones():
         {"backend": "narrow", "hosts": ["*.pay.example.org"]},
     ]
     assert [route["backend"] for route in edge.edge_ordered(routes)] == ["named", "narrow", "wide"]
-
-
-GENERAL = {"requests": 20, "window": 10}
-OWN = {"path_prefix": "/api/", "backend": "api", "rate_limit": {"requests": 3, "window": 60}}
-OPEN = {"path_prefix": "/", "backend": "web"}
-
-
-@pytest.mark.parametrize(
-    ("routes", "asked"),
-    [
-        ([], [("rate-limit.invalid", "/./", 20)]),
-        ([OPEN, OWN], [("rate-limit.invalid", "/./", 20), ("rate-limit.invalid", "/api/./", 3)]),
-        (
-            [{**OWN, "hosts": ["*.example.org"]}],
-            [("rate-limit.invalid", "/./", 20), ("rate-limit.example.org", "/api/./", 3)],
-        ),
-        ([{**OPEN, "rate_limit": {"requests": 5, "window": 1}}], [("rate-limit.invalid", "/./", 5)]),
-    ],
-)
-def test_every_limit_that_a_request_can_meet_has_a_gate(routes, asked):
-    gates = edge.FilterModule().filters()["edge_limit_gates"](routes, GENERAL, {"port": 443})
-    found = [(gate["args"]["host_header"], gate["args"]["path"], gate["args"]["requests"]) for gate in gates]
-    assert found == asked
-    assert all(gate["args"]["port"] == 443 and gate["remedy"] for gate in gates)
