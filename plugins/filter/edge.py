@@ -75,7 +75,8 @@ def _exactness(route):
 
 def edge_ordered(routes):
     """Number routes so that the first one that matches is the most exact."""
-    return [{**route, "number": number} for number, route in enumerate(sorted(routes, key=_exactness), start=1)]
+    ordered = enumerate(sorted(routes, key=_exactness), start=1)
+    return [{"path_prefix": "/", "hosts": [], **route, "number": number} for number, route in ordered]
 
 
 def _backend_problems(backends):
