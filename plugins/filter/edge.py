@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from ansible.errors import AnsibleFilterError
@@ -11,7 +12,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@%/-]*")
 # Names that the role's own proxies carry.
-RESERVED = re.compile(r"rate_.*|postgresql_.*|http|https|statistics|health")
+RESERVED = re.compile(r"(rate|postgresql|operators)_.*|http|https|statistics|health|connections|static|acme")
 
 
 def _published(services, what):
@@ -65,10 +66,17 @@ def edge_routes(services):
     return routes
 
 
+def _exactness(route):
+    """Less is more exact: names, then the narrowest pattern of names, then any host; long prefixes first."""
+    patterns = [host for host in route.get("hosts") or [] if str(host).startswith("*.")]
+    named = 1 if patterns else 0 if route.get("hosts") else 2
+    return named, -min(map(len, patterns), default=0), -len(route.get("path_prefix") or "/")
+
+
 def edge_ordered(routes):
-    """Number routes so that the first one that matches is the most exact: with hosts first, long prefixes first."""
-    ordered = sorted(routes, key=lambda route: (not route.get("hosts"), -len(route.get("path_prefix") or "/")))
-    return [{**route, "number": number} for number, route in enumerate(ordered, start=1)]
+    """Number routes so that the first one that matches is the most exact."""
+    ordered = enumerate(sorted(routes, key=_exactness), start=1)
+    return [{"path_prefix": "/", "hosts": [], **route, "number": number} for number, route in ordered]
 
 
 def _backend_problems(backends):
@@ -89,6 +97,13 @@ def _backend_problems(backends):
             yield f"backend {name!r}: found servers {', '.join(servers)}, expected plain names, each once"
 
 
+def _is_network(text):
+    try:
+        return bool(ipaddress.ip_network(str(text)))
+    except ValueError:
+        return False
+
+
 def _route_problems(routes, names):
     seen = set()
     for route in routes:
@@ -96,11 +111,19 @@ def _route_problems(routes, names):
         label = f"route {prefix} to {route['backend']!r}"
         if not PATH.fullmatch(prefix):
             yield f"{label}: expected path_prefix as an absolute path"
+        if "%" in prefix or "//" in prefix:
+            yield f"{label}: expected path_prefix as it reads decoded, with single slashes"
         if route["backend"] not in names:
             yield f"{label}: expected one of the backends {', '.join(names) or '(none)'}"
         for host in hosts:
             if not HOST.fullmatch(host):
                 yield f"{label}: found host {host!r}, expected a host name, or *. before one"
+        for network in route.get("allow") or []:
+            if not _is_network(network):
+                yield f"{label}: found {network!r} in allow, expected an address or a network in CIDR"
+        limit = route.get("rate_limit")
+        if limit and min(int(limit["requests"]), int(limit["window"])) < 1:
+            yield f"{label}: found rate_limit {limit}, expected requests and window above 0"
         for key in [(host, prefix) for host in hosts or ["any host"]]:
             if key in seen:
                 yield f"{label}: found a second route for {key[1]} of {key[0]}, expected one"

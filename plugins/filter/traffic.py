@@ -9,7 +9,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils import _traffic
 def traffic_verdict(after, before, servers, limits):
     """Whether the counters of all edges between two looks are within the limits, and what they say."""
     found = _traffic.seen(before, after, list(servers))
-    good, said = _traffic.judge(found, limits["budget"], limits["response_ms"], limits["requests"])
+    good, said = _traffic.judge(found, **limits)
     return {"good": good, "said": said, **found}
 
 

@@ -92,3 +92,19 @@ def timer(unit, seconds, backend, server, sockets):
     script = "; ".join(f"echo '{words}' | socat -t5 - {path}" for path in sockets)
     options = [f"--unit={unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s", "--collect"]
     return ["systemd-run", *options, "sh", "-c", script]
+
+
+def admitted(lines):
+    """The percentage in lines of a map, or None when there is none."""
+    for line in lines:
+        words = line.split()
+        if len(words) == 2 and words[0] == "clients" and words[1].isdigit() and int(words[1]) <= 100:
+            return int(words[1])
+    return None
+
+
+def under_way(stats, backends):
+    """The requests that some backends have, in words, from the answer to `show stat`; empty when there are none."""
+    rows = csv.DictReader(io.StringIO(stats.lstrip("# ")))
+    counts = {row["pxname"]: int(row["scur"] or 0) for row in rows if row.get("svname") == "BACKEND"}
+    return ", ".join(f"{counts[name]} of {name}" for name in backends if counts.get(name))

@@ -64,12 +64,16 @@ def seen(before, after, servers):
     }
 
 
-def judge(found, budget, response_ms, requests):
-    """(good, sentence) about what clients saw. Few requests are judged as if they were as many as can be judged."""
+def judge(found, budget, response_ms, requests, owner="app"):
+    """(good, sentence) about what clients saw. Few requests are judged as if they were as many as can be judged.
+
+    The limits are inputs of the role that owns them.
+    """
     said = f"{found['errors']} of {found['requests']} requests failed, {found['response_ms']} ms mean"
     allowed = float(budget) * max(found["requests"], int(requests))
     if found["errors"] > allowed:
-        return False, f"clients: found {said}; expected at most {float(budget) * 100:g} % to fail (app_error_budget)"
+        allowed = f"{float(budget) * 100:g} %"
+        return False, f"clients: found {said}; expected at most {allowed} to fail ({owner}_error_budget)"
     if response_ms and found["requests"] >= int(requests) and found["response_ms"] > float(response_ms):
-        return False, f"clients: found {said}; expected at most {response_ms} ms (app_response_ms)"
+        return False, f"clients: found {said}; expected at most {response_ms} ms ({owner}_response_ms)"
     return True, said

@@ -2,100 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
-import ssl
 import subprocess
-import threading
 import time
-from dataclasses import dataclass, field
 
 import pytest
-from client import Client
+from load import Load
 
 from tests.lab import LOG, ROOT, Lab
 
 NAME = "datacraft/apg-cash-management"
-RATE = float(os.environ.get("RATE", "50"))  # requests a second, whether answers come or not
-WORKERS = 40
 HOSTS = ("app1", "app2", "app3")
 UNLIMITED = {"haproxy_rate_limit": {"requests": 1000000, "window": 10, "entries": 100000}}
 FAST = {"app_hold": 30, "app_canary_hold": 30, "app_retire_after": 30}
-
-
-@dataclass
-class Load:
-    """Asks at a pace of its own through the floating address; a late answer counts from when it was due."""
-
-    lab: Lab
-    answers: list[tuple[float, float, str]] = field(default_factory=list)  # when it was due, seconds, what was wrong
-
-    def __post_init__(self) -> None:
-        client = Client(self.lab)
-        self.host, self.headers, self.context = self.lab.edge_address, client.headers, client.context
-        self.next, self.lock, self.stop = 0, threading.Lock(), threading.Event()
-
-    def work(self) -> None:
-        connection = None
-        while not self.stop.is_set():
-            with self.lock:
-                due, self.next = self.begun + self.next / RATE, self.next + 1
-            if self.stop.wait(max(0.0, due - time.monotonic())):
-                return
-            wrong = ""
-            try:
-                connection = connection or http.client.HTTPSConnection(self.host, timeout=10, context=self.context)
-                connection.request("GET", "/api/v1/accounts", headers=self.headers)
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status != 200 or b"operating" not in body:
-                    wrong = f"{answer.status} {body[:80]!r}"
-            except (OSError, http.client.HTTPException, ssl.SSLError) as error:
-                # An idle connection may be closed while a request is on its way: any client asks again then, once.
-                wrong = self.again() if isinstance(error, http.client.RemoteDisconnected) else f"{error!r}"
-                connection = None
-            self.answers.append((due, time.monotonic() - due, wrong))
-
-    def again(self) -> str:
-        try:
-            connection = http.client.HTTPSConnection(self.host, timeout=10, context=self.context)
-            connection.request("GET", "/api/v1/accounts", headers=self.headers)
-            return "" if connection.getresponse().status == 200 else "failed again"
-        except (OSError, http.client.HTTPException) as error:
-            return f"{error!r}"
-
-    def __enter__(self) -> Load:
-        self.begun = time.monotonic()
-        self.threads = [threading.Thread(target=self.work, daemon=True) for _number in range(WORKERS)]
-        for thread in self.threads:
-            thread.start()
-        time.sleep(15)  # what it is like before
-        return self
-
-    def __exit__(self, *_details) -> None:
-        self.stop.set()
-        for thread in self.threads:
-            thread.join(30)
-
-    @property
-    def failed(self) -> list[str]:
-        return [wrong for _due, _seconds, wrong in self.answers if wrong]
-
-    def p95(self, begin: float, end: float) -> float:
-        taken = sorted(seconds for due, seconds, _wrong in self.answers if begin <= due - self.begun < end)
-        return taken[int(len(taken) * 0.95)] if taken else 0.0
-
-    def report(self, what: str) -> None:
-        taken = sorted(seconds for _due, seconds, _wrong in self.answers) or [0.0]
-        good = sorted(due + seconds for due, seconds, wrong in self.answers if not wrong)
-        gap = max((later - earlier for earlier, later in zip(good, good[1:], strict=False)), default=0.0)
-        points = [taken[int(len(taken) * part)] for part in (0.5, 0.95, 0.99)]
-        print(
-            f"{what}: {len(taken)} requests, {len(self.failed)} failed, p50/p95/p99 "
-            f"{'/'.join(f'{seconds * 1000:.0f}' for seconds in points)} ms, longest gap {gap:.2f} s"
-        )
 
 
 @pytest.fixture(scope="module", autouse=True)

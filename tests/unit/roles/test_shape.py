@@ -11,12 +11,12 @@ from repository import ROOT, load, tasks
 ROLES = sorted(path.parent.parent.name for path in (ROOT / "roles").glob("*/meta/main.yml"))
 # The contract has no tasks; the others do work for all roles and promise nothing of their own.
 CONTRACT = "platform"
-HELPERS = {"network_proof", "packages", "patch", "preflight", "report", "secrets", "switchover"}
+HELPERS = {"network_proof", "packages", "patch", "preflight", "report", "secrets", "switchover", "traffic"}
 SERVICES = [role for role in ROLES if role != CONTRACT and role not in HELPERS]
 WITH_TASKS = [role for role in ROLES if role != CONTRACT]
 MOST_INPUTS = 35
-# What runs, and how it comes to hosts, are one subject for who writes the inventory; so are the entries of the edge.
-MORE_INPUTS = {"app": 50, "haproxy": 50}
+# What runs and how it comes to hosts, and what clients meet, are one subject each for who writes the inventory.
+MORE_INPUTS = {"app": 50, "haproxy": 55}
 
 
 def defaults(role):

@@ -84,6 +84,9 @@ def test_what_fits_together_has_no_problems():
         ([{"backend": "api", "path_prefix": "api"}], [BACKEND], "absolute path"),
         ([{"backend": "api", "path_prefix": "/a } or { src"}], [BACKEND], "absolute path"),
         ([{"backend": "api", "hosts": ["a b"]}], [BACKEND], "expected a host name"),
+        ([{"backend": "api", "path_prefix": "/a%2f/"}], [BACKEND], "as it reads decoded"),
+        ([{"backend": "api", "allow": ["10.0.0.0/8", "office"]}], [BACKEND], "found 'office' in allow"),
+        ([{"backend": "api", "rate_limit": {"requests": 0, "window": 1}}], [BACKEND], "requests and window above 0"),
         ([], [BACKEND, BACKEND], "found twice"),
         ([], [{**BACKEND, "name": "postgresql_primary"}], "none of the role's own names"),
         ([], [{**BACKEND, "servers": []}], "found no server"),
@@ -93,3 +96,12 @@ def test_what_fits_together_has_no_problems():
 def test_what_does_not_fit_is_named(routes, backends, found):
     problems = edge.edge_problems(routes, backends)
     assert any(found in problem for problem in problems), problems
+
+
+def test_names_come_before_patterns_and_narrow_patterns_before_wide_ones():
+    routes = [
+        {"backend": "wide", "hosts": ["*.example.org"], "path_prefix": "/long/prefix/"},
+        {"backend": "named", "hosts": ["pay.example.org"]},
+        {"backend": "narrow", "hosts": ["*.pay.example.org"]},
+    ]
+    assert [route["backend"] for route in edge.edge_ordered(routes)] == ["named", "narrow", "wide"]

@@ -1,0 +1,106 @@
+"""A load on the lab at a pace of its own, and what came of each request."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+
+from client import Client
+
+from tests.lab import Lab
+
+RATE = float(os.environ.get("RATE", "50"))  # requests a second, whether answers come or not
+PATH, WORD = "/api/v1/accounts", b"operating"
+
+
+@dataclass
+class Load:
+    """Asks at a pace of its own through the floating address; a late answer counts from when it was due.
+
+    A request that hangs keeps its worker for `patience` seconds: there are enough of them to keep the pace meanwhile.
+    """
+
+    lab: Lab
+    patience: float = 10
+    workers: int = 40
+    before: float = 15  # seconds that tell what it is like before
+    answers: list[tuple[float, float, str]] = field(default_factory=list)  # when it was due, seconds, what was wrong
+
+    def __post_init__(self) -> None:
+        client = Client(self.lab)
+        self.host, self.headers, self.context = self.lab.edge_address, client.headers, client.context
+        self.next, self.lock, self.stop = 0, threading.Lock(), threading.Event()
+
+    def connection(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(self.host, timeout=self.patience, context=self.context)
+
+    def ask(self, connection: http.client.HTTPSConnection) -> str:
+        """What is wrong with an answer; nothing with a good one."""
+        connection.request("GET", PATH, headers=self.headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        return "" if answer.status == 200 and WORD in body else f"{answer.status} {body[:80]!r}"
+
+    def work(self) -> None:
+        connection = None
+        while not self.stop.is_set():
+            with self.lock:
+                due, self.next = self.begun + self.next / RATE, self.next + 1
+            if self.stop.wait(max(0.0, due - time.monotonic())):
+                return
+            try:
+                connection = connection or self.connection()
+                wrong = self.ask(connection)
+            except (OSError, http.client.HTTPException, ssl.SSLError) as error:
+                # An idle connection may be closed while a request is on its way: any client asks again then, once.
+                wrong = self.again() if isinstance(error, http.client.RemoteDisconnected) else f"{error!r}"
+                connection = None
+            self.answers.append((due, time.monotonic() - due, wrong))
+
+    def again(self) -> str:
+        try:
+            return self.ask(self.connection())
+        except (OSError, http.client.HTTPException) as error:
+            return f"{error!r}"
+
+    def __enter__(self) -> Load:
+        self.begun = time.monotonic()
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _number in range(self.workers)]
+        for thread in self.threads:
+            thread.start()
+        time.sleep(self.before)
+        return self
+
+    def __exit__(self, *_details) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(self.patience + 20)
+
+    @property
+    def failed(self) -> list[str]:
+        return [wrong for _due, _seconds, wrong in list(self.answers) if wrong]
+
+    def p95(self, begin: float, end: float) -> float:
+        taken = sorted(seconds for due, seconds, _wrong in self.answers if begin <= due - self.begun < end)
+        return taken[int(len(taken) * 0.95)] if taken else 0.0
+
+    def gap(self, since: float = 0.0) -> float:
+        """The longest time without a good answer, from a moment of this load on."""
+        ended = [due + seconds - self.begun for due, seconds, wrong in list(self.answers) if not wrong]
+        good = sorted(moment for moment in ended if moment >= since)
+        return max((later - earlier for earlier, later in zip(good, good[1:], strict=False)), default=float("inf"))
+
+    def now(self) -> float:
+        return time.monotonic() - self.begun
+
+    def report(self, what: str) -> None:
+        taken = sorted(seconds for _due, seconds, _wrong in self.answers) or [0.0]
+        points = [taken[int(len(taken) * part)] for part in (0.5, 0.95, 0.99)]
+        print(
+            f"{what}: {len(taken)} requests, {len(self.failed)} failed, p50/p95/p99 "
+            f"{'/'.join(f'{seconds * 1000:.0f}' for seconds in points)} ms, longest gap {self.gap():.2f} s"
+        )
