@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "drills"))
 import rounds  # noqa: E402
+import run  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,8 @@ def test_what_is_recorded_is_read_back_and_added_up(tmp_path, monkeypatch):
     assert rounds.recorded("trixie") == found
     *_head, row = rounds.table(found, {"switchover": 2.0, "kill": 5.0, "all_power": None}).splitlines()
     assert row == "| `kill` | 1 of 2 | 5 s | 3.10 | 3.80 | 4.50 | 4.50 | 0 to 4 | 7 to 7 | 1 of 2,000 | changed=0 |"
+
+
+def test_the_published_table_is_that_of_the_recorded_rounds():
+    promised = {name: drill.gap for name, drill in run.DRILLS.items()}
+    assert rounds.table(rounds.recorded("trixie"), promised) in (rounds.RECORD.parent / "drills.md").read_text()
