@@ -182,6 +182,7 @@ def who_is_held_back_gets_a_page_or_json() -> None:
     assert (status, headers["retry-after"]) == (503, "60") and b"<h1>Maintenance</h1>" in content, (status, content)
     status, headers, content = ask("/static/public.css")
     assert status == 503 and json.loads(content) == {"error": "maintenance"}, (status, content)
+    operators_names_are_closed()
 
 
 CHECKS = (
