@@ -66,7 +66,8 @@ def volumes(service, directory, tls_path, log_dir):
     """Secrets and the authority read-only, a folder for logs when the service writes some, and its own volumes."""
     mounts = [f"{directory}/tls:{tls_path}:ro"]
     if service["secrets"]:
-        mounts.append(f"{secrets_path(directory, service['name'], service['user'], service['secrets'])}:{SECRETS_PATH}:ro")
+        folder = secrets_path(directory, service["name"], service["user"], service["secrets"])
+        mounts.append(f"{folder}:{SECRETS_PATH}:ro")
     if service.get("log_path"):
         mounts.append(f"{log_dir}:{service['log_path']}:rw")
     return mounts + list(service.get("volumes") or [])
