@@ -13,7 +13,7 @@ from ansible_collections.mainstay.platform.plugins.plugin_utils import _network_
 def probe_targets(members, floating="", more=None):
     """Every address of the platform, with the groups of its host."""
     try:
-        return proof.targets(members, str(floating or "").split("/")[0], more or {})
+        return proof.targets(members, str(floating or "").partition("/")[0], more or {})
     except (KeyError, TypeError, ValueError) as error:
         raise AnsibleFilterError(f"mainstay.platform.probe_targets: {error}") from error
 
