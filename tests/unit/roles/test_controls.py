@@ -174,3 +174,13 @@ def test_controls_that_use_packages_have_them():
     ):
         found = rendered.render({**packages, "platform_hardening_level": "baseline", **given})
         assert ("aide" in found) == there, given
+
+
+def test_a_package_that_others_depend_on_stays():
+    fix = control("packages-legacy")["fix"]
+    assert "dpkg --purge " in fix and not re.search(r"apt-get[^&]*(purge|remove)", fix)
+
+
+def test_the_group_is_there_before_a_file_names_it():
+    named = [name for task in load(ROOT / "roles/hardening/tasks/configure.yml") for name in task]
+    assert named.index("ansible.builtin.group") < named.index("mainstay.platform.file_bundle")
