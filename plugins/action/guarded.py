@@ -50,14 +50,18 @@ class ActionModule(ActionBase):
         return self._change(options)
 
     def _change(self, options):
+        until = time.monotonic() + options["seconds"]  # not later than the host's own
         armed = self._guard(
             "armed", options, paths=options["paths"], revert=options["revert"], seconds=options["seconds"]
         )
         if armed.get("failed"):
             return armed
-        until = time.monotonic() + options["seconds"]
         done = []
         for step in options["steps"]:
+            if time.monotonic() >= until:
+                return self._undone(
+                    options, until, f"that the {options['seconds']} s were over before {step['module']}"
+                )
             found, lost = self._tried(self._step, step)
             if lost or found.get("failed"):
                 return self._undone(
@@ -88,19 +92,20 @@ class ActionModule(ActionBase):
 
     def _undone(self, options, until, found):
         """Fail, when the old state is back: at once where the host can be reached, by itself where it cannot."""
-        end = until + GRACE
-        back = False
+        end = max(until, time.monotonic()) + GRACE
+        back, state = False, ""
         while not back and time.monotonic() < end:
             self._reconnect()
             answer, lost = self._tried(self._guard, "restored", options)
             back = not lost and not answer.get("failed")
+            if back:
+                state = "The old state is back."
+            elif lost:
+                state = f"Nobody comes in {GRACE} s after the old state should be back either."
+            else:
+                state = f"The old state is NOT back ({_one_line(_reason(answer))})."
             if not back:
                 time.sleep(PAUSE)
-        state = (
-            "The old state is back."
-            if back
-            else f"Nobody comes in {GRACE} s after the old state should be back either."
-        )
         return {
             "failed": True,
             "changed": False,

@@ -13,15 +13,24 @@ import shutil
 ROOT = "/var/lib/mainstay/guard"
 
 # First what was there comes back, over what is there now; then what was not there goes. At no moment is a door missing.
+# Who renames the archive has it, so a confirmation and a return never both happen. One that failed may be tried again;
+# after one that came by itself it is kept, because a step that was still at work may have written over the old state.
 RESTORE = """#!/bin/sh
 set -u
+export LC_ALL=C
 cd {folder} || exit 1
-tar --list --file=saved.tar >/dev/null || exit 1
-tar --extract --preserve-permissions --directory=/ --file=saved.tar
+for archive in saved failed returned none; do mv $archive.tar returning.tar 2>/dev/null && break; done
+[ $archive != none ] || {{
+    echo 'no old state is here to return: it was confirmed, or is returning right now' >&2
+    exit 3
+}}
+tar --list --file=returning.tar >/dev/null || {{ mv returning.tar failed.tar; exit 1; }}
+status=0
+tar --extract --preserve-permissions --directory=/ --file=returning.tar || status=1
 find {paths} ! -type d 2>/dev/null | sort | comm -13 listed - | while IFS= read -r path; do rm -f -- "$path"; done
-{revert}
-date +%s >returned
-rm -f saved.tar
+( {revert} ) || status=1
+[ $status = 0 ] || {{ mv returning.tar failed.tar; exit 1; }}
+mv returning.tar returned.tar
 """
 
 
@@ -41,6 +50,9 @@ class Guard:
         """Save the paths, and have them return when the time is over. Gives what went wrong, or nothing."""
         if self.armed():
             return f"{self.unit}.timer runs already: another run has not confirmed its change"
+        for left in map(self._path, ("returning.tar", "failed.tar")):
+            if os.path.exists(left):
+                return f"{left} holds an old state that did not come back whole: unpack it over / or delete it"
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder, mode=0o700)
         there = [path for path in paths if os.path.lexists(path)]
@@ -50,7 +62,7 @@ class Guard:
         if status > 1:  # 1: a file changed while it was read, or a leading / was taken off
             return f"tar could not save {', '.join(there)}: {error.strip()}"
         quoted = " ".join(shlex.quote(path) for path in paths)
-        _status, out, _error = self.run(["sh", "-c", f"find {quoted} ! -type d 2>/dev/null | sort"])
+        _status, out, _error = self.run(["sh", "-c", f"find {quoted} ! -type d 2>/dev/null | LC_ALL=C sort"])
         self._write("listed", out)
         self._write("restore", RESTORE.format(folder=shlex.quote(self.folder), paths=quoted, revert=revert))
         status, _out, error = self.run(
@@ -73,19 +85,26 @@ class Guard:
             target.write(text)
 
     def armed(self):
-        return self.run(["systemctl", "is-active", f"{self.unit}.timer"])[0] == 0
+        return self.run(["systemctl", "is-active", f"{self.unit}.timer", f"{self.unit}.service"])[0] == 0
 
     def confirm(self):
         """Keep the change. False when the old state has returned, or is about to."""
-        kept = self.armed() and self.run(["systemctl", "stop", f"{self.unit}.timer"])[0] == 0
-        kept = kept and not os.path.exists(self._path("returned"))
-        if kept:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        return kept
+        try:
+            os.rename(self._path("saved.tar"), self._path("kept.tar"))
+        except FileNotFoundError:
+            return False
+        self.run(["systemctl", "stop", f"{self.unit}.timer"])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return True
 
     def restore(self):
-        """Have the old state back at once."""
-        if not os.path.exists(self._path("saved.tar")):
-            return
+        """Have the old state back at once. Gives what went wrong, or nothing."""
+        if os.path.exists(self._path("restored")):
+            return ""
         self.run(["systemctl", "stop", f"{self.unit}.timer"])
-        self.run(["/bin/sh", self._path("restore")])
+        status, _out, error = self.run(["/bin/sh", self._path("restore")])
+        if status:
+            return error.strip() or f"status {status} of {self._path('restore')}"
+        self._write("restored", "")
+        os.unlink(self._path("returned.tar"))
+        return ""

@@ -26,7 +26,8 @@ options:
     description:
       - V(armed) saves and starts the time.
       - V(confirmed) keeps the change, and fails when the old state has returned.
-      - V(restored) has the old state return at once.
+      - V(restored) has the old state return at once, also over what was written after it returned by itself.
+        Fails when it does not come back whole, or when there is none.
     type: str
     choices: [armed, confirmed, restored]
     required: true
@@ -98,7 +99,12 @@ def main():
                 msg=f"guard {guard.name}: found {wrong}; expected a timer that holds the old state; nothing was changed"
             )
     elif asked["state"] == "restored":
-        guard.restore()
+        wrong = guard.restore()
+        if wrong:
+            module.fail_json(
+                msg=f"guard {guard.name}: found {wrong}; expected the old state to return from {guard.folder}; "
+                "correct what is wrong and try again, or unpack the archive there over /"
+            )
     elif not guard.confirm():
         module.fail_json(
             msg=f"guard {guard.name}: found that the old state has returned; expected a confirmation before "

@@ -7,8 +7,9 @@ import importlib.util
 import re
 import subprocess
 
+import jinja2.nativetypes
 import pytest
-from repository import ROOT
+from repository import ROOT, load
 
 SPEC = importlib.util.spec_from_file_location("controls_table", ROOT / "tests" / "controls.py")
 TABLE = importlib.util.module_from_spec(SPEC)
@@ -86,6 +87,7 @@ set_modes 0600 - f; modes 0600 - f || exit 6
 [ "$(stat -c %a f)" = 600 ] || exit 5
 chmod 0400 f; set_modes 0600 - f; [ "$(stat -c %a f)" = 400 ] || exit 4
 modes 0600 - missing || exit 3
+mkdir d; chmod 2755 d; set_modes 0750 - d; [ "$(stat -c %a d)" = 750 ] || exit 10
 echo x | none found && exit 2
 : | none found
 """
@@ -95,3 +97,90 @@ def test_the_helpers_do_what_they_say(tmp_path):
     helpers = EXPRESSION.sub("-", DATA["__hardening_helpers"])
     done = subprocess.run(["sh"], input=helpers + SET, text=True, capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done
+
+
+def asked(script, place, files):
+    """What a script says with the helpers, whose operator is `ansible`, over files of our own."""
+    text = DATA["__hardening_helpers"] + script
+    for path, content in files.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(content)
+    for top in {path.split("/", 1)[0] for path in files}:
+        text = text.replace(f"/{top}/", f"{place}/{top}/")
+    text = re.sub(r"\{\{[^}]*hardening_operators[^}]*\}\}", "ansible", text)
+    return subprocess.run(["sh"], input=EXPRESSION.sub("-", text), text=True, capture_output=True, check=False)
+
+
+def control(name):
+    return next(control for control in CONTROLS if control["id"] == name)
+
+
+def test_an_operator_keeps_its_shell(tmp_path):
+    lines = [f"{name}:x:{number}:1::/:/bin/sh" for name, number in (("ansible", 900), ("old", 901), ("ann", 1000))]
+    assert asked("unused", tmp_path, {"etc/passwd": "\n".join(lines) + "\n"}).stdout == "old\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"), [("0:365:7::", "ansible\n"), ("0::7:30:", "ansible\n"), ("0::7::", ""), ("0:-1:7:-1:", "")]
+)
+def test_the_account_of_an_operator_does_not_age(tmp_path, fields, said):
+    shadow = f"ansible:!:20000:{fields}:\nann:!:20000:0:365:7:30::\n"
+    assert asked("ageing", tmp_path, {"etc/shadow": shadow}).stdout == said
+    for name in ("login-ageing", "accounts-inactive"):
+        assert "ageing | none" in control(name)["ask"] and "chage -M -1 -I -1" in control(name)["fix"]
+
+
+@pytest.mark.parametrize(("mode", "status"), [("enforce", 0), ("complain", 1)])
+def test_only_processes_that_are_not_confined_count(tmp_path, mode, status):
+    place = {"proc/7/attr/current": f"/usr/bin/one ({mode})\n", "proc/8/attr/current": "unconfined\n"}
+    script = control("apparmor")["ask"].replace("aa-status --enabled", "true")
+    found = asked("systemctl() { :; }\n" + script, tmp_path, place)
+    assert found.returncode == status, found
+    assert ("/usr/bin/one" in found.stdout) == bool(status)
+
+
+def test_a_rule_of_usb_has_one_condition_of_interfaces():
+    """USBGuard does not read a rule with two."""
+    rules = (ROOT / "roles/hardening/templates/usbguard-rules.conf.j2").read_text().splitlines()
+    assert [line.count("with-interface") for line in rules if line[:1] not in "#{"] == [1, 1, 1]
+
+
+def test_files_that_may_be_an_operator_s_own_stay():
+    ours = re.compile(r"mainstay")
+    assert not [
+        file["path"]
+        for file in DATA["__hardening_files"]
+        if "control" in file and not file.get("kept") and not ours.search(file["path"])
+    ]
+
+
+def test_needs_are_asked_without_a_change():
+    assert not [name for name, need in DATA["__hardening_needs"].items() if "accton" in need["ask"]]
+
+
+def test_controls_that_use_packages_have_them():
+    packages = load(ROOT / "roles/platform/defaults/main/packages.yml")
+    assert set(packages["__platform_packages_strict_controls"]) <= set(IDS)
+    environment = jinja2.nativetypes.NativeEnvironment()
+    environment.filters["intersect"] = lambda one, other: [item for item in one if item in other]
+    rendered = environment.from_string(packages["platform_packages"]["hardening"])
+    for given, there in (
+        ({}, False),
+        ({"hardening_controls_on": ["sudo-strict"]}, False),
+        ({"hardening_controls_on": ["integrity"]}, True),
+        ({"hardening_level": "strict"}, True),
+        ({"platform_hardening_level": "strict"}, True),
+        ({"platform_hardening_level": "strict", "hardening_level": "baseline"}, False),
+    ):
+        found = rendered.render({**packages, "platform_hardening_level": "baseline", **given})
+        assert ("aide" in found) == there, given
+
+
+def test_a_package_that_others_depend_on_stays():
+    fix = control("packages-legacy")["fix"]
+    assert "dpkg --purge " in fix and not re.search(r"apt-get[^&]*(purge|remove)", fix)
+
+
+def test_the_group_is_there_before_a_file_names_it():
+    named = [name for task in load(ROOT / "roles/hardening/tasks/configure.yml") for name in task]
+    assert named.index("ansible.builtin.group") < named.index("mainstay.platform.file_bundle")

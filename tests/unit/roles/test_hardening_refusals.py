@@ -24,12 +24,21 @@ REFUSED = {
         "both on and off banner",
         "each on or off",
     ),
+    "a group that nobody makes": (
+        {"platform_hardening_level": "strict", "hardening_controls_off": ["sudo-group"]},
+        "ssh-operators without sudo-group and without hardening_ssh_groups",
+        "Name the groups of those who log in in hardening_ssh_groups",
+    ),
     "time of reboots": ({"hardening_upgrades_reboot_time": "24:00"}, "the time of reboots '24:00'", "such as 03:30"),
 }
 TAKEN = {
     "nothing said": {},
     "strict": {"platform_hardening_level": "strict"},
     "single controls": {"hardening_controls_on": ["integrity"], "hardening_controls_off": ["banner"]},
+    "a group that exists": {
+        "hardening_controls_on": ["ssh-operators"],
+        "hardening_ssh_groups": ["admins"],
+    },
     "a time": {"hardening_upgrades_reboot_time": "03:30"},
 }
 

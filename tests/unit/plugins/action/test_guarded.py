@@ -106,3 +106,23 @@ def test_one_late_connection_is_enough(time):
 
     host._execute_module = later
     assert host.run()["changed"] is True and time[0] == 3
+
+
+def test_no_step_runs_when_the_time_is_over(time):
+    host = Host(needed=["write"])
+    execute = host._execute_module
+
+    def slow(**words):
+        time[0] += 60 if words["module_name"] == "write" and not host._task.check_mode else 0
+        return execute(**words)
+
+    host._execute_module = slow
+    result = host.run()
+    assert result["failed"] and result["restored"] and "30 s were over before restart" in result["msg"]
+    assert "restart" not in host.calls and host.calls[-1] == "restored"
+
+
+def test_a_return_that_did_nothing_is_not_called_one():
+    answers = {"restart": {"failed": True, "msg": "no unit"}, "restored": {"failed": True, "msg": "tar: disk full"}}
+    result = Host(needed=["write"], answers=answers).run()
+    assert not result["restored"] and "NOT back (tar: disk full)" in result["msg"] and "is back." not in result["msg"]

@@ -81,7 +81,7 @@ def test_a_confirmed_change_stays(armed):
 
 def test_the_old_state_can_be_had_at_once(armed):
     host, guard, place = armed
-    guard.restore()
+    assert guard.restore() == ""
     assert_old(place)
     assert host.ticking == ""
 
@@ -92,6 +92,55 @@ def test_restoring_twice_does_nothing(armed):
     (place / "single").write_text("later")
     guard.restore()
     assert (place / "single").read_text() == "later"
+
+
+def test_what_was_written_after_the_time_was_over_goes_too(armed):
+    host, guard, place = armed
+    host.end()
+    (place / "single").write_text("a step that was late")
+    assert guard.restore() == ""
+    assert_old(place)
+
+
+@pytest.mark.parametrize("first", ["confirm", "restore"])
+def test_only_one_of_confirmation_and_return_happens(armed, first):
+    """The timer stays active while its service works; who has the archive decides."""
+    _host, guard, place = armed
+    script = place / "guard" / "test" / "restore"
+    if first == "confirm":
+        text = script.read_text()
+        assert guard.confirm() is True
+        script.parent.mkdir()
+        script.write_text(text)
+        assert subprocess.run(["sh", script], check=False, capture_output=True).returncode == 3
+        assert "no old state" in guard.restore()
+        assert (place / "door" / "old").read_text() == "changed"
+    else:
+        os.rename(script.parent / "saved.tar", script.parent / "returning.tar")
+        assert guard.confirm() is False and "returning right now" in guard.restore()
+        assert (script.parent / "returning.tar").exists()
+
+
+def test_a_return_that_fails_says_so_and_keeps_the_archive(place):
+    guard = Guard(Host(), "test", str(place / "guard"))
+    assert guard.arm([str(place / "single")], f"test -e {place}/mended", 30) == ""
+    assert "status 1" in guard.restore() and guard.confirm() is False
+    guard.run(["systemctl", "stop"])
+    assert "did not come back whole" in guard.arm([str(place / "single")], ":", 30)
+    (place / "mended").touch()
+    (place / "single").write_text("changed")
+    assert guard.restore() == "" and (place / "single").read_text() == "one"
+
+
+def test_lists_are_in_the_order_of_bytes(place):
+    """Names that a locale would order otherwise."""
+    for name in ("a", "B", "_x"):
+        (place / "door" / name).write_text(name)
+    guard = Guard(Host(), "test", str(place / "guard"))
+    assert guard.arm([str(place / "door")], ":", 30) == ""
+    listed = (place / "guard" / "test" / "listed").read_bytes().splitlines()
+    assert listed == sorted(listed)
+    assert "export LC_ALL=C" in (place / "guard" / "test" / "restore").read_text()
 
 
 def test_two_runs_cannot_use_one_switch(armed):
