@@ -11,7 +11,7 @@ from repository import ROOT, load, tasks
 SHELL = "ansible.builtin.shell"
 
 
-@pytest.mark.parametrize(("keepalived", "haproxy", "fit"), [(0, 0, 0), (3, 0, 1), (0, 1, 1), (4, 1, 1)])
+@pytest.mark.parametrize(("keepalived", "haproxy", "fit"), [(0, 0, 0), (3, 0, 1), (0, 1, 1), (4, 1, 1), (0, 127, 127)])
 def test_a_host_is_fit_when_keepalived_runs_and_haproxy_answers(tmp_path, keepalived, haproxy, fit):
     for name, status in {"systemctl": keepalived, "runuser": haproxy}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\nexit {status}\n")
