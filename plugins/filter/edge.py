@@ -12,7 +12,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@%/-]*")
 # Names that the role's own proxies carry.
-RESERVED = re.compile(r"(rate|postgresql|operators)_.*|http|https|statistics|health|connections|static")
+RESERVED = re.compile(r"(rate|postgresql|redis|operators)_.*|redis|http|https|statistics|health|connections|static")
 
 
 def _published(services, what):

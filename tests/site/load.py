@@ -14,6 +14,7 @@ from client import Client
 from tests.lab import Lab
 
 RATE = float(os.environ.get("RATE", "50"))  # requests a second, whether answers come or not
+LEAST = 0.5  # part of the requests that were due that must have come to an end: a load that asks nothing proves nothing
 PATH, WORD = "/api/v1/accounts", b"operating"
 
 
@@ -33,7 +34,7 @@ class Load:
     def __post_init__(self) -> None:
         client = Client(self.lab)
         self.host, self.headers, self.context = self.lab.edge_address, client.headers, client.context
-        self.next, self.lock, self.stop = 0, threading.Lock(), threading.Event()
+        self.next, self.lock, self.stop, self.ended = 0, threading.Lock(), threading.Event(), 0.0
 
     def connection(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(self.host, timeout=self.patience, context=self.context)
@@ -75,27 +76,39 @@ class Load:
         time.sleep(self.before)
         return self
 
-    def __exit__(self, *_details) -> None:
+    def __exit__(self, kind, *_details) -> None:
+        self.ended = time.monotonic()
         self.stop.set()
         for thread in self.threads:
             thread.join(self.patience + 20)
+        if kind is None:
+            self.taken(0, self.now())
 
     @property
     def failed(self) -> list[str]:
         return [wrong for _due, _seconds, wrong in list(self.answers) if wrong]
 
+    def taken(self, begin: float, end: float) -> list[float]:
+        """Seconds of the requests that were due in a time, sorted; there must be enough of them."""
+        taken = sorted(seconds for due, seconds, _wrong in list(self.answers) if begin <= due - self.begun < end)
+        least = max(1, LEAST * RATE * (min(end, self.now()) - begin))
+        assert len(taken) >= least, f"found {len(taken)} answers from {begin:.0f} s on, expected {least:.0f} or more"
+        return taken
+
     def p95(self, begin: float, end: float) -> float:
-        taken = sorted(seconds for due, seconds, _wrong in self.answers if begin <= due - self.begun < end)
-        return taken[int(len(taken) * 0.95)] if taken else 0.0
+        taken = self.taken(begin, end)
+        return taken[int(len(taken) * 0.95)]
 
     def gap(self, since: float = 0.0) -> float:
-        """The longest time without a good answer, from a moment of this load on."""
+        """The longest time without a good answer, from a moment of this load to its end, or until now."""
+        end = self.now()
         ended = [due + seconds - self.begun for due, seconds, wrong in list(self.answers) if not wrong]
-        good = sorted(moment for moment in ended if moment >= since)
-        return max((later - earlier for earlier, later in zip(good, good[1:], strict=False)), default=float("inf"))
+        points = [since, *sorted(moment for moment in ended if since < moment < end), end]
+        return max(later - earlier for earlier, later in zip(points, points[1:], strict=False))
 
     def now(self) -> float:
-        return time.monotonic() - self.begun
+        """Seconds since its begin; at its end they stand still."""
+        return (self.ended or time.monotonic()) - self.begun
 
     def report(self, what: str) -> None:
         taken = sorted(seconds for _due, seconds, _wrong in self.answers) or [0.0]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from repository import render_all
+from repository import ROOT, load, render_all, tasks
 from test_edge_checks import options, sections
 
 HOSTS = {"cache1": "10.0.21.21", "cache2": "10.0.21.22", "cache3": "10.0.21.23"}
@@ -83,3 +83,13 @@ def test_the_entry_is_there_without_a_database(tmp_path):
 def test_a_password_that_haproxy_would_read_otherwise_is_refused(tmp_path):
     (done,) = render_all([("render_role.yml", {"out": str(tmp_path), **EDGE, "haproxy_redis_password": 'a"b c'})])
     assert done.returncode != 0 and "a password for Redis of letters" in " ".join(done.stdout.split())
+
+
+def test_the_password_stays_out_of_what_is_shown_and_of_what_others_read():
+    written = [
+        task for task in tasks(load(ROOT / "roles/haproxy/tasks/configure.yml")) if "__haproxy_config" in str(task)
+    ]
+    (template,) = [task for task in written if "ansible.builtin.template" in task]
+    options = template["ansible.builtin.template"]
+    assert template["diff"] is False
+    assert (options["owner"], options["group"], options["mode"]) == ("root", "haproxy", "0640")

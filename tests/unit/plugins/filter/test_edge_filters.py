@@ -89,6 +89,8 @@ def test_what_fits_together_has_no_problems():
         ([{"backend": "api", "rate_limit": {"requests": 0, "window": 1}}], [BACKEND], "requests and window above 0"),
         ([], [BACKEND, BACKEND], "found twice"),
         ([], [{**BACKEND, "name": "postgresql_primary"}], "none of the role's own names"),
+        ([], [{**BACKEND, "name": "redis_master"}], "none of the role's own names"),
+        ([], [{**BACKEND, "name": "redis"}], "none of the role's own names"),
         ([], [{**BACKEND, "servers": []}], "found no server"),
         ([], [{**BACKEND, "health_path": "health"}], "found health_path"),
     ],

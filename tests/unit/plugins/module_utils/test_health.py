@@ -93,6 +93,8 @@ GOOD, BAD, SLOW = (True, 0.01), (False, 0.01), (True, 0.4)
         ([GOOD, GOOD, BAD, GOOD], {"successes": 3, "deadline": 10}, True, 6),
         ([SLOW, SLOW, GOOD], {"successes": 3, "p95_ms": 100, "deadline": 10}, True, 5),
         ([SLOW], {"successes": 3, "p95_ms": 100}, False, 3),
+        ([SLOW], {"successes": 60, "window": 60}, True, 60),
+        ([GOOD, BAD, GOOD], {"successes": 60, "window": 60}, False, 2),
     ],
 )
 def test_series(script, goal, healthy, attempts):
