@@ -120,7 +120,7 @@ class ActionModule(ActionBase):
         try:
             self._connection.reset()
         except (AnsibleError, OSError, NotImplementedError):
-            self._connection.close()
+            self._connection.close()  # not every kind can be reset, nor one that is lost: the next use opens it
 
     def _tried(self, act, *arguments, **words):
         """What a call gave, and the reason when the host could not be reached."""

@@ -10,6 +10,8 @@ import os
 import shlex
 import shutil
 
+from ansible_collections.mainstay.platform.plugins.module_utils._systemd import timer
+
 ROOT = "/var/lib/mainstay/guard"
 
 # First what was there comes back, over what is there now; then what was not there goes. At no moment is a door missing.
@@ -65,17 +67,7 @@ class Guard:
         _status, out, _error = self.run(["sh", "-c", f"find {quoted} ! -type d 2>/dev/null | LC_ALL=C sort"])
         self._write("listed", out)
         self._write("restore", RESTORE.format(folder=shlex.quote(self.folder), paths=quoted, revert=revert))
-        status, _out, error = self.run(
-            [
-                "systemd-run",
-                f"--unit={self.unit}",
-                f"--on-active={seconds}",
-                "--timer-property=AccuracySec=200ms",
-                "--collect",
-                "/bin/sh",
-                self._path("restore"),
-            ]
-        )
+        status, _out, error = self.run(timer(self.unit, seconds, ["/bin/sh", self._path("restore")], "200ms"))
         return f"systemd-run: {error.strip()}" if status else ""
 
     def _write(self, name, text):

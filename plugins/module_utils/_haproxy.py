@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import io
 
+from ansible_collections.mainstay.platform.plugins.module_utils._systemd import timer
+
 # Bits of srv_admin_state and srv_check_state in `show servers state`; while a check is under way, 0x01 is set too.
 FORCED_MAINT, FORCED_DRAIN = 0x01, 0x08
 CHECK_CONFIGURED, CHECK_ENABLED = 0x02, 0x04
@@ -20,6 +22,11 @@ def table(servers):
     header = next((line.lstrip("# ").split() for line in lines if line.startswith("#")), [])
     rows = [dict(zip(header, line.split(), strict=False)) for line in lines if not line.startswith("#")]
     return [row for row in rows if "srv_name" in row]
+
+
+def statistics(stats):
+    """The rows of `show stat`."""
+    return csv.DictReader(io.StringIO(stats.lstrip("# ")))
 
 
 def admin_state(row):
@@ -52,7 +59,7 @@ def server_state(servers, stats, backend, server):
     None when there is no such server.
     """
     row = next((row for row in table(servers) if row["be_name"] == backend and row["srv_name"] == server), None)
-    lines = csv.DictReader(io.StringIO(stats.lstrip("# ")))
+    lines = statistics(stats)
     numbers = next((line for line in lines if line.get("pxname") == backend and line.get("svname") == server), None)
     if row is None or numbers is None:
         return None
@@ -86,12 +93,11 @@ def missing(found, wanted):
     return ", ".join(lacks)
 
 
-def timer(unit, seconds, backend, server, sockets):
+def expiry(unit, seconds, backend, server, sockets):
     """The command after which the host itself has a server ready and asked for its health, some seconds later."""
     words = f"enable health {backend}/{server}; set server {backend}/{server} state ready"
     script = "; ".join(f"echo '{words}' | socat -t5 - {path}" for path in sockets)
-    options = [f"--unit={unit}", f"--on-active={seconds}", "--timer-property=AccuracySec=1s", "--collect"]
-    return ["systemd-run", *options, "sh", "-c", script]
+    return timer(unit, seconds, ["sh", "-c", script])
 
 
 def admitted(lines):
@@ -105,6 +111,6 @@ def admitted(lines):
 
 def under_way(stats, backends):
     """The requests that some backends have, in words, from the answer to `show stat`; empty when there are none."""
-    rows = csv.DictReader(io.StringIO(stats.lstrip("# ")))
+    rows = statistics(stats)
     counts = {row["pxname"]: int(row["scur"] or 0) for row in rows if row.get("svname") == "BACKEND"}
     return ", ".join(f"{counts[name]} of {name}" for name in backends if counts.get(name))

@@ -21,6 +21,12 @@ PROPERTIES = (
 AT_BOOT = ("enabled", "static", "generated", "alias", "indirect")
 
 
+def timer(unit, seconds, command, accuracy="1s"):
+    """The command after which the host itself does something some seconds later, once, and keeps no unit of it."""
+    options = [f"--unit={unit}", f"--on-active={seconds}", f"--timer-property=AccuracySec={accuracy}", "--collect"]
+    return ["systemd-run", *options, *command]
+
+
 def parse_show(text):
     """The answer of systemctl show as a dict."""
     return dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import statistics
 
 # What is counted since the process began, and what tells the present: milliseconds and health.
 COUNTERS = ("req_tot", "hrsp_5xx", "econ", "eresp", "wretr")
@@ -19,7 +18,7 @@ SAMPLES = 512
 def counters(stats, backends):
     """The numbers of each server of some backends, from the answer to `show stat`: {backend/server: {...}}."""
     found = {}
-    for row in csv.DictReader(io.StringIO(stats.lstrip("# "))):
+    for row in statistics(stats):
         if row.get("pxname") in backends and row.get("svname") not in ("BACKEND", "FRONTEND"):
             numbers = {key: int(row.get(key) or 0) for key in (*COUNTERS, *PRESENT)}
             found[f"{row['pxname']}/{row['svname']}"] = {**numbers, "up": (row.get("status") or "").startswith("UP")}

@@ -120,7 +120,7 @@ closed:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, missing, server_state, timer
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, expiry, missing, server_state
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
 
 PAUSE = 0.2  # seconds between two looks
@@ -208,7 +208,7 @@ def expire(module, params, paths):
         raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to stop; see systemctl status {unit}.timer")
     if not params["expires"] or not paths:
         return
-    code, _out, error = module.run_command(timer(unit, params["expires"], params["backend"], params["server"], paths))
+    code, _out, error = module.run_command(expiry(unit, params["expires"], params["backend"], params["server"], paths))
     if code:
         raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to be made; nothing was told to HAProxy")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from client import Client
-from load import Load
+from load import Load, unlimited
 
 from tests.lab import Lab, running
 
@@ -23,8 +23,7 @@ NAME = "cash.apg.example"
 @pytest.fixture(scope="module", autouse=True)
 def room(lab: Lab):
     """The load is not limited, everybody else is, at 10 requests a second. Afterwards all is as the inventory says."""
-    exempt = [lab.edge_address.rpartition(".")[0] + ".1", lab.address("ops1")]
-    settings = {"haproxy_rate_limit": LIMIT, "haproxy_rate_limit_exempt": exempt}
+    settings = {"haproxy_rate_limit": LIMIT, **unlimited(lab)}
     run = lab.playbook("edge", "-e", json.dumps(settings))
     assert run.status == 0, run.tail()
     yield settings

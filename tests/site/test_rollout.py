@@ -9,18 +9,13 @@ import subprocess
 import time
 
 import pytest
-from load import Load
+from load import Load, unlimited
 
 from tests.lab import LOG, ROOT, Lab
 
 NAME = "datacraft/apg-cash-management"
 HOSTS = ("app1", "app2", "app3")
 FAST = {"app_hold": 30, "app_canary_hold": 30, "app_retire_after": 30}
-
-
-def unlimited(lab: Lab) -> dict:
-    """The edge counts no request of the machine that the load comes from."""
-    return {"haproxy_rate_limit_exempt": [lab.edge_address.rpartition(".")[0] + ".1", lab.address("ops1")]}
 
 
 @pytest.fixture(scope="module", autouse=True)
