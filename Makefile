@@ -7,7 +7,7 @@ RELEASE ?= trixie
 LAB := $(if $(SMALL),small,lab)
 INVENTORY := inventories/$(LAB)
 VENV := .venv
-COLLECTION := .cache/collections/ansible_collections/mainstay/platform
+COLLECTIONS := .cache/collections/ansible_collections
 VAULT_PASSWORD := .cache/lab/$(LAB)/vault-password
 
 export LAB RELEASE
@@ -17,6 +17,9 @@ export ANSIBLE_CONFIG = $(CURDIR)/ansible.cfg
 # The collection does not need it; the tests run the built collection without it.
 export ANSIBLE_STRATEGY_PLUGINS = $(shell echo $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_mitogen/plugins/strategy)
 export ANSIBLE_STRATEGY = mitogen_linear
+# Before each module Mitogen lists all collections that can be found, and `ansible` brings a hundred. ansible-lint wants to see them.
+export ANSIBLE_COLLECTIONS_SCAN_SYS_PATH = false
+lint: export ANSIBLE_COLLECTIONS_SCAN_SYS_PATH = true
 # Only targets that make the password first may name it: Ansible refuses a file that is not there.
 lab lab-hosts lab-down: export ANSIBLE_VAULT_PASSWORD_FILE = $(CURDIR)/$(VAULT_PASSWORD)
 
@@ -29,16 +32,20 @@ $(VENV)/.ready: requirements.txt
 	$(VENV)/bin/pip install --quiet --requirement requirements.txt
 	touch $@
 
-$(COLLECTION):
-	mkdir -p $(dir $@)
-	ln -sfn $(CURDIR) $@
+# This checkout and what it depends on.
+$(COLLECTIONS)/.ready: galaxy.yml $(VENV)/.ready
+	rm -rf $(@D) && mkdir -p $(@D)/mainstay && ln -s $(CURDIR) $(@D)/mainstay/platform
+	for name in $$(awk '/^[^ ]/ {wanted = /^dependencies:/; next} wanted {sub(":", ""); sub("[.]", "/", $$1); print $$1}' galaxy.yml); do \
+		mkdir -p $(@D)/$${name%/*} && ln -s $(CURDIR)/$(VENV)/lib/python3*/site-packages/ansible_collections/$$name $(@D)/$$name || exit; \
+	done
+	touch $@
 
 $(VAULT_PASSWORD):
 	mkdir -p $(dir $@)
 	umask 077 && openssl rand -hex 32 > $@
 
 .PHONY: tools
-tools: $(VENV)/.ready $(COLLECTION) ## The pinned tools, in a virtual environment
+tools: $(COLLECTIONS)/.ready ## The pinned tools, in a virtual environment
 
 .PHONY: lab-hosts
 lab-hosts: tools $(VAULT_PASSWORD) ## The lab's hosts, bare

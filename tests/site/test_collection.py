@@ -8,6 +8,8 @@ import pytest
 
 from tests.lab import ROOT, Lab, Run
 
+KEPT = {"ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_NOCOLOR"}
+
 
 @pytest.fixture(scope="module")
 def installed(lab: Lab, tmp_path_factory) -> Path:
@@ -29,8 +31,8 @@ def outside(lab: Lab, directory: Path, *command: str) -> Run:
         "ANSIBLE_FORKS": "12",
         "ANSIBLE_PIPELINING": "1",
     }
-    words = ["-C", str(directory), "-u", "ANSIBLE_CONFIG", "-u", "ANSIBLE_STRATEGY", "-u", "ANSIBLE_STRATEGY_PLUGINS"]
-    return lab.run("env", *words, *(f"{name}={value}" for name, value in settings.items()), *command)
+    unset = [f"--unset={name}" for name in lab.env if name.startswith("ANSIBLE_") and name not in KEPT]
+    return lab.run("env", f"--chdir={directory}", *unset, *(f"{name}={value}" for name, value in settings.items()), *command)
 
 
 def play(lab: Lab, installed: Path, playbook: str) -> Run:
