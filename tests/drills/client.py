@@ -28,12 +28,14 @@ TABLE = "create table if not exists drill_entries (id uuid primary key, at times
 INSERT = "insert into drill_entries (id) values (%s)"
 LOOK = "select %s"
 READ_ONLY = {"port": 5001}
+# A peer that vanished without a word, as docs/postgresql.md asks of clients: one that waits for an answer sends nothing.
+GIVES_UP = {"tcp_user_timeout": 8000, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3}
 
 
 def connect(**entry: int) -> psycopg.Connection:
     url = Path(os.environ["DATABASE_URL_FILE"]).read_text().strip()
-    options = {"connect_timeout": 3, "tcp_user_timeout": 5000, "prepare_threshold": None, "autocommit": True}
-    return psycopg.connect(url, **options, **entry)
+    options = {"connect_timeout": 3, "prepare_threshold": None, "autocommit": True}
+    return psycopg.connect(url, **GIVES_UP, **options, **entry)
 
 
 def say(*words: object) -> None:

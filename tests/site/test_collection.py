@@ -32,7 +32,9 @@ def outside(lab: Lab, directory: Path, *command: str) -> Run:
         "ANSIBLE_PIPELINING": "1",
     }
     unset = [f"--unset={name}" for name in lab.env if name.startswith("ANSIBLE_") and name not in KEPT]
-    return lab.run("env", f"--chdir={directory}", *unset, *(f"{name}={value}" for name, value in settings.items()), *command)
+    return lab.run(
+        "env", f"--chdir={directory}", *unset, *(f"{name}={value}" for name, value in settings.items()), *command
+    )
 
 
 def play(lab: Lab, installed: Path, playbook: str) -> Run:
