@@ -89,6 +89,14 @@ class Load:
         if kind is None:
             self.taken(0, self.now())
 
+    def reach(self, count: int) -> None:
+        """Go on until so many requests have come to an end, at the pace of this load."""
+        patience = self.patience + (count - len(self.answers)) / (LEAST * RATE)
+        end = time.monotonic() + patience
+        while len(self.answers) < count:
+            assert time.monotonic() < end, f"found {len(self.answers)} answers in the time for {count} requests"
+            self.stop.wait(0.2)
+
     @property
     def failed(self) -> list[str]:
         return [wrong for _due, _seconds, wrong in list(self.answers) if wrong]

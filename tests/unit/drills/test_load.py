@@ -52,3 +52,15 @@ def test_too_few_answers_prove_nothing(answers):
     made.stop, made.threads, made.patience = load.threading.Event(), [], 0
     with pytest.raises(AssertionError, match="answers from 0 s on"):
         made.__exit__(None, None, None)
+
+
+def test_a_load_goes_on_until_enough_were_asked(monkeypatch):
+    monkeypatch.setattr(load, "RATE", 1000)
+    made = ended(steady(0, 1))
+    made.stop, made.patience = load.threading.Event(), 0.1
+    more = load.threading.Timer(0.1, made.answers.extend, [steady(1, 1.1)])
+    more.start()
+    made.reach(1100)
+    assert len(made.answers) == 1100
+    with pytest.raises(AssertionError, match="found 1100 answers in the time for 1200"):
+        made.reach(1200)
