@@ -207,8 +207,9 @@ def secret_files(services, context):
 
 
 def masked(text, secrets):
-    """A text in which no secret can be read. The longest go first: one may be a part of another."""
-    for value in sorted({str(value) for value in secrets if len(str(value)) > 3}, key=len, reverse=True):
+    """A text in which no secret can be read, nor a line of one. The longest go first: one may be a part of another."""
+    parts = {part for value in map(str, secrets) for part in (value, *value.splitlines())}
+    for value in sorted((part for part in parts if len(part) > 3), key=len, reverse=True):
         text = text.replace(value, "***")
     return text
 
