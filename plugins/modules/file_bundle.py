@@ -68,9 +68,9 @@ EXAMPLES = r"""
   mainstay.platform.file_bundle:
     files:
       - path: /etc/fail2ban/jail.d/local.local
-        content: "{{ lookup('ansible.builtin.template', 'jail.local.j2') }}"
+        content: "{{ lookup('mainstay.platform.template', 'jail.local.j2') }}"
       - path: /etc/rsyslog.conf
-        content: "{{ lookup('ansible.builtin.template', 'rsyslog.conf.j2') }}"
+        content: "{{ lookup('mainstay.platform.template', 'rsyslog.conf.j2') }}"
         validate: rsyslogd -N1 -f %s
 """
 

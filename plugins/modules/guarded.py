@@ -82,7 +82,7 @@ EXAMPLES = r"""
         args:
           files:
             - path: /etc/nftables-mainstay.nft
-              content: "{{ lookup('ansible.builtin.template', 'nftables-mainstay.nft.j2') }}"
+              content: "{{ lookup('mainstay.platform.template', 'nftables-mainstay.nft.j2') }}"
               validate: nft -c -f %s
       - module: mainstay.platform.services
         args:

@@ -28,7 +28,7 @@ TABLE = "create table if not exists drill_entries (id uuid primary key, at times
 INSERT = "insert into drill_entries (id) values (%s)"
 LOOK = "select %s"
 READ_ONLY = {"port": 5001}
-# A peer that vanished without a word, as docs/postgresql.md asks of clients: one that waits for an answer sends nothing.
+# As docs/postgresql.md asks of clients: one that waits for an answer sends nothing, and never sees its peer is gone.
 GIVES_UP = {"tcp_user_timeout": 8000, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3}
 
 

@@ -100,11 +100,11 @@ def test_each_file_of_a_bundle_is_looked_at():
   mainstay.platform.file_bundle:
     files:
       - path: /a
-        content: "{{ lookup('ansible.builtin.template', 'a.j2') }}"
+        content: "{{ lookup('mainstay.platform.template', 'a.j2') }}"
         validate: check %s
       # no validator: nobody reads it
       - path: /b
-        content: "{{ lookup('ansible.builtin.template', 'b.j2') }}"
+        content: "{{ lookup('mainstay.platform.template', 'b.j2') }}"
       - path: /c
         content: plain
 """
