@@ -115,9 +115,9 @@ class Lab:
     def address(self, host: str) -> str:
         return re.search(rf"\b{host}: \{{ansible_host: ([0-9.]+)", (self.inventory / "hosts.yml").read_text())[1]
 
-    def application(self) -> list[str]:
+    def application(self, host: str = "app1") -> list[str]:
         """The words before a command that runs where the application does, with its settings."""
-        return ["docker", "exec", "-i", f"{self.name}-app1", "docker", "exec", "-i", "api-1"]
+        return ["docker", "exec", "-i", f"{self.name}-{host}", "docker", "exec", "-i", "api-1"]
 
     redis_name = "apg-redis-master"
     engine = os.environ.get("ENGINE", "redis")
@@ -227,7 +227,7 @@ class Scenario(Lab):
         seed = (self.state / "seed").read_text().strip()
         return {name: hashlib.sha256(f"{seed}{name}".encode()).hexdigest() for name in ("redis_app",)}
 
-    def application(self) -> list[str]:
+    def application(self, _host: str = "") -> list[str]:
         """No application runs here: its settings on a host that no drill breaks, and the entry of that host."""
         password = self.secrets()["redis_app"]
         master = redis_master(self)

@@ -14,12 +14,11 @@ from tests.lab import Lab
 
 DATABASE, REDIS = "client.py", "redis_client.py"
 RATE = 40  # statements per second
-STORM = 60  # seconds after which a client of a storm gives up
 
 
-def command(lab: Lab, program: str, *arguments: object) -> list[str]:
+def command(lab: Lab, program: str, *arguments: object, host: str = "app1") -> list[str]:
     text = (Path(__file__).parent / program).read_text()
-    return [*lab.application(), "python3", "-u", "-c", text, *map(str, arguments)]
+    return [*lab.application(host), "python3", "-u", "-c", text, *map(str, arguments)]
 
 
 def ask(lab: Lab, *arguments: object, program: str = DATABASE, keys: list[str] | None = None) -> list[list[str]]:
@@ -42,29 +41,37 @@ class Client:
     lab: Lab
     job: str
     program: str = DATABASE
+    host: str = "app1"
+    sessions: int = 0  # of a crowd, which has no rate
     acknowledged: list[tuple[float, str]] = field(default_factory=list)
+    writes: dict[str, list[float]] = field(default_factory=dict)  # of a crowd: when each session was answered
     failed: list[str] = field(default_factory=list)
     ended: float = 0.0
 
     def __enter__(self) -> Client:
-        arguments = command(self.lab, self.program, self.job, RATE)
+        arguments = command(self.lab, self.program, self.job, self.sessions or RATE, host=self.host)
         self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         try:
-            wait(f"the client gets answers to {self.job}", lambda: len(self.acknowledged) > RATE, 60)
+            wait(f"the client on {self.host} gets answers to {self.job}", self._answered, 60)
         except Broken:
             self.__exit__()
             raise
         return self
 
+    def _answered(self) -> bool:
+        return len(self.writes) == self.sessions if self.sessions else len(self.acknowledged) > RATE
+
     def _read(self) -> None:
         for line in self.process.stdout:
-            at, verdict, key, *reason = line.split(maxsplit=3)
+            at, verdict, key, *rest = line.split(maxsplit=3)
             if verdict == "ok":
                 self.acknowledged.append((float(at), key))
+                for number in rest:
+                    self.writes.setdefault(number.strip(), []).append(float(at))
             else:
-                self.failed.append(reason[0].strip() if reason else "")
+                self.failed.append(rest[0].strip() if rest else "")
 
     def __exit__(self, *_details) -> None:
         self.ended = time.time()
