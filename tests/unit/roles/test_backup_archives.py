@@ -172,8 +172,10 @@ def test_dumps_of_a_database_that_was_dropped_go_by_their_age(settings, monkeypa
     monkeypatch.setattr(dumps, "primary", lambda _settings: contextlib.nullcontext())
     monkeypatch.setattr(dumps, "databases", lambda _session: ["ledger", "postgres"])
     old, young = [aged(settings, "dumps", name, days) for name, days in (("dropped", 31), ("dropped_lately", 3))]
-    dumps.dump(settings, "ledger")
-    assert old.exists()  # one database alone says nothing about the others
-    dumps.dump(settings, "all")
+    assert [path.parent.name for path, _size in dumps.dump(settings, ["ledger", "postgres"])] == ["ledger", "postgres"]
+    assert old.exists()  # some databases alone say nothing about the others
+    with pytest.raises(Problem, match="database cash, lodger: found none of that name"):
+        dumps.dump(settings, ["lodger", "ledger", "cash"])
+    dumps.dump(settings, ["all"])
     assert not old.parent.exists()
     assert young.exists()

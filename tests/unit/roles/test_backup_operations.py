@@ -24,6 +24,7 @@ DONE = {
     "take": ("backup", "take", {}, "take diff"),
     "take full": ("backup", "take", {"backup_take": "full"}, "take full"),
     "dump": ("backup", "take", {"backup_take": "dump ledger"}, "dump ledger"),
+    "dump several": ("backup", "take", {"backup_take": "dump ledger archive"}, "dump ledger archive"),
     "audit": ("backup", "take", {"backup_take": "audit"}, "audit"),
     "list": ("backup", "list", {}, "list"),
     "beside": ("restore", "database", LEDGER, "restore-db ledger --from latest"),

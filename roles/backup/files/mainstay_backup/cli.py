@@ -24,8 +24,8 @@ def parser():
 
     take = command("take", "Back up the database cluster, and make a restore point behind it.")
     take.add_argument("kind", nargs="?", choices=["full", "diff", "incr"], default="diff")
-    dump = command("dump", "Dump one database, or all of them.")
-    dump.add_argument("database", metavar="DATABASE|all")
+    dump = command("dump", "Dump databases, or all of them.")
+    dump.add_argument("database", nargs="+", metavar="DATABASE|all")
     listed = command("list", "Say what there is: what, when, how large, how old, restorable to which times.")
     listed.add_argument("--json", action="store_true", help="as JSON; times in seconds since 1970, sizes in bytes")
     point = command("point", "Make a restore point: a name to which the cluster can be restored.")
@@ -80,8 +80,8 @@ def do_dump(settings, given):
         made.extend(dumps.dump(settings, given.database))
         return sum(size for _path, size in made)
 
-    # One database alone says nothing about the age of the others' dumps.
-    if given.database == "all":
+    # Some databases alone say nothing about the age of the others' dumps.
+    if given.database == ["all"]:
         jobs.taken(settings, "dumps", work)
     else:
         with lock("dumps", wait=True):  # a deployment need not fail because it is night

@@ -28,15 +28,16 @@ def databases(session):
 
 
 def dump(settings, wanted):
-    """Dump one database, or `all`; gives [(path, bytes)]."""
+    """Dump databases by their names, or ["all"]; gives [(path, bytes)]."""
     with primary(settings) as session:
         there = databases(session)
-    names = [name for name in there if name != "postgres"] if wanted == "all" else [wanted]
+    every = wanted == ["all"]
+    names = [name for name in there if name != "postgres"] if every else wanted
     unknown = sorted(set(names) - set(there))
     if unknown:
-        raise Problem(f"database {unknown[0]}: found none of that name; expected one of {', '.join(there)}")
+        raise Problem(f"database {', '.join(unknown)}: found none of that name; expected some of {', '.join(there)}")
     made = [dump_one(settings, name) for name in names]
-    if wanted == "all":
+    if every:
         expire_dropped(settings)
     return made
 
