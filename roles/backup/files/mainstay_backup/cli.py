@@ -45,6 +45,9 @@ def parser():
         "--from", dest="source", required=True, metavar="NAME", help="a dump's name or time, or latest"
     )
     restore.add_argument("--to", metavar="NEWNAME", help="its name; otherwise the database's name and the time")
+    restore.add_argument(
+        "--plan", action="store_true", help="say as JSON how large it is, or why it cannot be; make nothing"
+    )
     restore.add_argument("--replace", metavar="DATABASE", help="put it in place of the live one: type its name again")
     rehearse = command("drill", "Restore the newest backup beside the cluster and compare every row.")
     way = rehearse.add_mutually_exclusive_group()
@@ -116,7 +119,11 @@ def do_restore(settings, given):
 
 
 def do_restore_db(settings, given):
-    made, aside = dumps.restore(settings, given.database, given.source, given.to, given.replace)
+    words = (settings, given.database, given.source, given.to, given.replace)
+    if given.plan:
+        print(json.dumps(dumps.plan(*words)))
+        return
+    made, aside = dumps.restore(*words)
     print(f"database {made} is there")
     if aside:
         print(f"the former one is {aside}: drop it when it is not needed")

@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 
 from . import marker, metrics, repository
-from .common import Problem, lock, note, read_json, said, stamp, write_whole
+from .common import ROOM, Problem, lock, note, read_json, said, stamp, write_whole
 from .database import READING, turn
 from .scratch_instance import Instance
 
 DAY = 86400
-ROOM = 1.2  # of the database's size, for the WAL that is replayed
 WAL_WAIT = 5  # seconds between two looks for the marker's WAL
 
 
