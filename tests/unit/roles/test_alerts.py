@@ -132,7 +132,7 @@ def test_every_backup_host_is_missed_by_its_name_and_what_it_should_have(render)
     assert done.returncode == 0, done.stdout + done.stderr
     rules = [rule for group in yaml.safe_load((out / "rules.yml").read_text())["groups"] for rule in group["rules"]]
     (missing,) = [rule["expr"] for rule in rules if rule.get("alert") == "BackupMissing"]
-    kinds = {"files", "audit", "database", "dumps"}
+    kinds = {"files", "audit", "configuration", "database", "dumps"}
     wanted = {(host, kind) for host in ("ops1", "ops2") for kind in kinds} | {("ops1", "offsite")}
     assert set(re.findall(r'absent\(\w+\{instance="(\w+)",backup="(\w+)"\}\)', missing)) == wanted
 

@@ -156,9 +156,7 @@ def do_audit(settings, _given):
 
 def do_configuration(settings, _given):
     # Cron and a run of the role may meet.
-    with lock("configuration", wait=True):
-        for name in jobs.take_configuration(settings):
-            print(f"{name}: its configuration differs from the newest archive; taken")
+    jobs.taken(settings, "configuration", lambda: sum(jobs.take_configuration(settings).values()), wait=True)
 
 
 def do_report(settings, _given):
