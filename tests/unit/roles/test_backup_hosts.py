@@ -55,9 +55,14 @@ def test_the_program_knows_each_kinds_time(hosts):
     _lines, settings = hosts[0]
     assert settings["audit_keep_days"] == 7 * 366
     assert settings["keep_days"] == 30
-    assert {"files/db1/db1-*.tar.gz.enc", "audit/db1/db1-*.tar.gz.enc"} <= {
-        pattern for pattern in settings["patterns"] if "db1" in pattern
+    limits = {item["pattern"].removeprefix("/var/backups/mainstay/"): item for item in settings["patterns"]}
+    assert {"files/db1/db1-*.tar.gz.enc", "audit/db1/db1-*.tar.gz.enc", "dumps/*/*.dump.enc"} <= set(limits)
+    assert limits["redis/redis-*.rdb.enc"] == {
+        "pattern": "/var/backups/mainstay/redis/redis-*.rdb.enc",
+        "max_age_hours": 2,
+        "min_bytes": 64,
     }
+    assert {item["max_age_hours"] for name, item in limits.items() if "redis" not in name} == {26}
 
 
 @pytest.mark.parametrize(
