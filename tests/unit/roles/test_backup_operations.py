@@ -146,7 +146,8 @@ def test_restore_says_what_to_run_at_the_controller_and_does_nothing(monkeypatch
     made = {"summary": "the last transaction, from backup F", "target": target, "live": live}
     monkeypatch.setattr(restoring, "plan", lambda _settings, _target, _timeline: made)
     given = cli.parser().parse_args(["restore", target, "--timeline", "1"])
-    assert cli.do_restore(SimpleNamespace(stanza="ledger", name="ops2"), given) == 2
+    settings = SimpleNamespace(stanza="ledger", name="ops2", repository_key=2, offsite_key=0)
+    assert cli.do_restore(settings, given) == 2
     said = capsys.readouterr().out
     assert "Nothing was done." in said
     words = shlex.split(said.splitlines()[-1])

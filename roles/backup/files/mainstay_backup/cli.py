@@ -62,6 +62,8 @@ def parser():
     command("configuration", "Fetch the configuration of hosts where it differs from the newest archive.")
     command("report", "Write figures of the repository as metrics.")
     command("missing", "Print the commands of what was never taken.")
+    for reads in (listed, plan, cluster, rehearse):
+        reads.add_argument("--offsite", action="store_true", help="of the repository off site")
     check = command("check", "Decrypt and read the newest files of kinds.")
     check.add_argument("kind", nargs="+", choices=sorted(jobs.PATTERNS))
     return main
@@ -69,9 +71,11 @@ def parser():
 
 def do_take(settings, given):
     size = jobs.taken(settings, "database", lambda: repository.take(settings, given.kind))
-    if settings.offsite_key:
-        jobs.taken(settings, "offsite", lambda: repository.take_offsite(settings, given.kind))
     drill.remember_first(settings)
+    if settings.offsite_key:
+        other = repository.offsite(settings)
+        jobs.taken(settings, "offsite", lambda: repository.back_up(other, given.kind)["stored_bytes"])
+        drill.remember_first(other)
     repository.report(settings)
     print(f"{given.kind} backup taken, {size_text(size)}")
 
@@ -94,7 +98,7 @@ def do_dump(settings, given):
 
 
 def do_list(settings, given):
-    found = listing.collect(settings)
+    found = listing.collect(settings, files=not given.offsite)
     print(json.dumps(found, indent=1) if given.json else listing.table(found))
     return 1 if found["checks"] else 0
 
@@ -184,7 +188,10 @@ def main(words):
     given = parser().parse_args(words)
     os.umask(0o077)
     try:
-        status = globals()[f"do_{given.command.replace('-', '_')}"](load_settings(), given)
+        settings = load_settings()
+        if getattr(given, "offsite", False):
+            settings = repository.offsite(settings)
+        status = globals()[f"do_{given.command.replace('-', '_')}"](settings, given)
     except (Problem, OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"mainstay-backup: {error}", file=sys.stderr)
         return 1
