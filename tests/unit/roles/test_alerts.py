@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SUBJECTS = sorted(path.stem for path in (HERE / "alerts").glob("*.yml"))
 
+
 def cases_of(subject):
     """An alert and a case, for each; an alert may have several."""
     found = yaml.safe_load((HERE / "alerts" / f"{subject}.yml").read_text())
