@@ -132,9 +132,12 @@ def test_a_run_without_a_member_is_refused_before_anything_stops(lab: Lab):
             ["found apg_cash, apg_cast and nothing, expected the name of a database"],
         ),
         ({"restore_backup_host": "ops9"}, ["restore_backup_host: found ops9, expected one of"]),
+        # As above, for a full disk.
+        ({"__restore_room": 10**9}, ["MiB free on", "for the database beside the live one", "Make room"]),
+        ({"restore_database_from": "20010101_000000"}, ["found no such file; expected one of: apg_cash-"]),
     ],
 )
-def test_a_database_that_was_typed_wrong_is_not_restored(lab: Lab, typed: dict, words: list[str]):
+def test_a_database_that_cannot_be_made_is_refused_before_anything_changes(lab: Lab, typed: dict, words: list[str]):
     given = json.dumps({"restore_database": "apg_cash", **typed})
     refused(lab, words, "-e", given, playbook="restore_database", end="Nothing has changed.")
 

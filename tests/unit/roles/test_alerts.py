@@ -12,7 +12,15 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SUBJECTS = sorted(path.stem for path in (HERE / "alerts").glob("*.yml"))
-CASES = {subject: yaml.safe_load((HERE / "alerts" / f"{subject}.yml").read_text()) for subject in SUBJECTS}
+
+
+def cases_of(subject):
+    """An alert and a case, for each; an alert may have several."""
+    found = yaml.safe_load((HERE / "alerts" / f"{subject}.yml").read_text())
+    return [(alert, case) for alert, given in found.items() for case in (given if isinstance(given, list) else [given])]
+
+
+CASES = {subject: cases_of(subject) for subject in SUBJECTS}
 # The only alert that may have no silent case.
 ALWAYS_FIRING = {"Watchdog"}
 SEVERITIES = {"critical", "warning", "none"}
@@ -60,9 +68,10 @@ def exposed(release):
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_alerts_fire_and_stay_silent(subject, rules, tool, tmp_path):
     # Only the rules of the subject, and its recording rules: the time that promtool takes grows with their number.
-    wanted = [rule for rule in rules if rule.get("alert") in CASES[subject] or "record" in rule]
+    named = {alert for alert, _case in CASES[subject]}
+    wanted = [rule for rule in rules if rule.get("alert") in named or "record" in rule]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": subject, "rules": wanted}]}))
-    tests = [promtool_test(alert, case) for alert, case in CASES[subject].items()]
+    tests = [promtool_test(alert, case) for alert, case in CASES[subject]]
     content = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests}
     (tmp_path / "test.yml").write_text(yaml.safe_dump(content, sort_keys=False))
     tool("promtool", "test", "rules", tmp_path / "test.yml")
@@ -73,9 +82,9 @@ def test_rules_are_valid(rendered, tool):
 
 
 def test_every_alert_has_a_firing_and_a_silent_case(rules):
-    cases = {alert: case for subject in CASES.values() for alert, case in subject.items()}
-    assert {rule["alert"] for rule in rules if "alert" in rule} == set(cases)
-    without = {alert for alert, case in cases.items() if case["silent"] == "never"}
+    cases = [item for subject in CASES.values() for item in subject]
+    assert {rule["alert"] for rule in rules if "alert" in rule} == {alert for alert, _case in cases}
+    without = {alert for alert, case in cases if case["silent"] == "never"}
     assert without == ALWAYS_FIRING
 
 
@@ -125,6 +134,17 @@ def test_allowed_metrics_have_a_source():
             assert name in (ROOT / entry["source"]).read_text(), f"{name} is not in {entry['source']}"
 
 
+def test_every_kind_of_backup_that_is_missed_has_an_age_limit(render):
+    limits = yaml.safe_load((ROOT / "roles/platform/defaults/main/objectives.yml").read_text())
+    kinds = set(limits["platform_objective_backup_age_hours"])
+    out, done = render({"platform_offsite_repository": {"bucket": "backups"}})
+    assert done.returncode == 0, done.stdout + done.stderr
+    rules = [rule for group in yaml.safe_load((out / "rules.yml").read_text())["groups"] for rule in group["rules"]]
+    exprs = {rule["alert"]: rule["expr"] for rule in rules if rule.get("alert") in ("BackupMissing", "BackupTooOld")}
+    assert set(re.findall(r'backup="(\w+)"', exprs["BackupMissing"])) == kinds
+    assert set("|".join(re.findall(r'backup=~"([^"]+)"', exprs["BackupTooOld"])).split("|")) == kinds
+
+
 def test_every_backup_host_is_missed_by_its_name_and_what_it_should_have(render):
     hosts = [{"name": name, "address": "10.0.31.11"} for name in ("ops1", "ops2")]
     without = {"prometheus_redis_hosts": [], "platform_offsite_repository": {"bucket": "backups"}}
@@ -132,7 +152,7 @@ def test_every_backup_host_is_missed_by_its_name_and_what_it_should_have(render)
     assert done.returncode == 0, done.stdout + done.stderr
     rules = [rule for group in yaml.safe_load((out / "rules.yml").read_text())["groups"] for rule in group["rules"]]
     (missing,) = [rule["expr"] for rule in rules if rule.get("alert") == "BackupMissing"]
-    kinds = {"files", "audit", "database", "dumps"}
+    kinds = {"files", "audit", "configuration", "database", "dumps"}
     wanted = {(host, kind) for host in ("ops1", "ops2") for kind in kinds} | {("ops1", "offsite")}
     assert set(re.findall(r'absent\(\w+\{instance="(\w+)",backup="(\w+)"\}\)', missing)) == wanted
 

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The database is dumped before a migration, by the first backup host, or nothing is touched."""
+"""The databases are dumped before a deployment, by the first backup host, or nothing is touched."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from repository import ROOT, load, render_all
 
 IMAGE = "example/api:1"
 SERVICES = [{"name": "api", "image": IMAGE, "port": 8000}]
+DATABASES = [{"name": "ledger", "owner": "ledger"}, {"name": "archive", "owner": "ledger"}]
+DUMPED = ["dump ledger archive"]
 
 
 class Case:
-    """One deployment: what lies on the application's host, and the backup host's program."""
+    """One run: what is live, what is to come, what lies on the application's host, and the backup host's program."""
 
-    def __init__(self, path, program="exit 0", migrated=(), backups=True):
+    def __init__(self, path, program="exit 0", migrated=False, backups=True, live="1", rolls=True, **given):
         self.path = path
-        (path / "app").mkdir(parents=True)
         if program is not None:
             (path / "program").write_text(f'#!/bin/sh\necho "$@" >>{path}/asked\n{program}\n')
             (path / "program").chmod(0o755)
-        for name in migrated:
-            (path / "app" / name).touch()
+        if migrated:
+            (path / "migrated").touch()
         self.variables = {
             "platform_state_dir": str(path),
             "platform_backup_program": str(path / "program"),
+            "postgresql_databases": DATABASES,
             "app_services": SERVICES,
             "app_migration": {"service": "api", "command": ["migrate"]},
-            "app_database": "ledger",
-            "__app_migrated": str(path / "app" / "migrated-this"),
+            "__app_migrated": str(path / "migrated"),
+            "__app_plan": {"live": live, "rolls": rolls},
             **({} if backups else {"app_backup_hosts": []}),
+            **given,
         }
 
     @property
@@ -37,34 +40,58 @@ class Case:
         return path.read_text().splitlines() if path.exists() else []
 
 
+# What is given; then the status, what the program was asked, and what comes behind it.
 CASES = {
-    "a new image": ({}, 0, ["dump ledger"]),
-    "after others": ({"migrated": ["migrated-other"]}, 0, ["dump ledger"]),
-    "migrated already": ({"migrated": ["migrated-this"]}, 0, []),
-    "no backup host": ({"backups": False}, 0, []),
-    "the first deployment": ({"program": None}, 0, []),
-    "a failed dump": ({"program": "echo no room >&2; exit 1"}, 2, ["dump ledger"]),
-    "no program any more": ({"program": None, "migrated": ["migrated-other"]}, 2, []),
+    "another image": ({}, 0, DUMPED, "migrated app1"),
+    "without a migration": ({"app_migration": {}}, 0, DUMPED, "went on app1"),
+    "an image that has migrated": ({"migrated": True}, 0, DUMPED, "went on app1"),
+    "another migration alone": ({"rolls": False}, 0, DUMPED, "migrated app1"),
+    "nothing to do": ({"rolls": False, "migrated": True}, 0, [], "went on app1"),
+    "no backup host": ({"backups": False}, 0, [], "migrated app1"),
+    "no database": ({"postgresql_databases": []}, 0, [], "migrated app1"),
+    "one database": ({"app_databases": ["archive"]}, 0, ["dump archive"], "migrated app1"),
+    "the first deployment": ({"program": None, "live": ""}, 0, [], "migrated app1"),
+    "the first one, with backups": ({"live": ""}, 0, DUMPED, "migrated app1"),
+    "a failed dump": ({"program": "echo no room >&2; exit 1"}, 2, DUMPED, None),
+    "no program any more": ({"program": None}, 2, [], None),
 }
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     cases = {name: Case(tmp_path_factory.mktemp("dump"), **given) for name, (given, *_found) in CASES.items()}
-    done = render_all([("dump.yml", case.variables) for case in cases.values()])
+    checked = Case(tmp_path_factory.mktemp("dump"))
+    asked = [("dump.yml", case.variables) for case in cases.values()]
+    done = render_all([*asked, ("dump.yml", checked.variables, "--check")])
+    cases["a check"] = checked
     return {name: (case, run) for (name, case), run in zip(cases.items(), done, strict=True)}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_database_is_dumped_before_a_migration(runs, name):
-    _given, status, asked = CASES[name]
+def test_the_databases_are_dumped_before_a_deployment(runs, name):
+    _given, status, asked, behind = CASES[name]
     case, run = runs[name]
     assert run.returncode == status, run.stdout + run.stderr
     assert case.asked == asked
-    assert ("migrated app1" in run.stdout) is (status == 0 and name != "migrated already")
+    said = [line for line in ("migrated app1", "went on app1") if line in run.stdout]
+    assert said == ([behind] if behind else [])
 
 
-def test_it_comes_before_the_migration():
-    first, second = load(ROOT / "roles/app/tasks/migrate.yml")
-    assert first["ansible.builtin.import_tasks"] == "dump.yml"
-    assert "docker_container" in str(second)
+def test_a_check_asks_nobody(runs):
+    case, run = runs["a check"]
+    assert (run.returncode, case.asked) == (0, []), run.stdout + run.stderr
+
+
+def test_it_comes_behind_the_questions_and_before_whatever_is_changed():
+    steps = load(ROOT / "roles/app/tasks/rollout.yml")
+    files = [step.get("ansible.builtin.include_tasks", step.get("ansible.builtin.import_tasks", "")) for step in steps]
+    place = files.index("data.yml")
+    assert files[:place] == ["", "begin.yml"]
+    # A rollback has a release that is remembered for its target.
+    assert steps[place]["when"] == "__app_is_first and not __app_target"
+    _asked, dump, migrate = load(ROOT / "roles/app/tasks/data.yml")
+    assert (dump["ansible.builtin.include_tasks"], dump["when"]) == (
+        "dump.yml",
+        "__app_dumps and not ansible_check_mode",
+    )
+    assert (migrate["ansible.builtin.import_tasks"], migrate["when"]) == ("migrate.yml", "__app_migration_due")

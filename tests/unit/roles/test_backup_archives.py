@@ -17,10 +17,11 @@ from repository import ROOT, load
 FILES = ROOT / "roles" / "backup" / "files"
 sys.path.insert(0, str(FILES))
 
-from mainstay_backup import dumps, jobs, listing  # noqa: E402
+from mainstay_backup import cli, dumps, jobs, listing, metrics  # noqa: E402
 from mainstay_backup.common import Problem  # noqa: E402
 
 DAY = 86400
+LAST = "mainstay_backup_last_success_timestamp_seconds"
 HOSTS = [SimpleNamespace(name=name, address=f"10.0.0.{number}") for number, name in enumerate(("app1", "db1"), 1)]
 
 
@@ -58,6 +59,7 @@ def settings(tmp_path):
     return SimpleNamespace(
         backup_dir=str(tmp_path),
         work_dir=str(tmp_path / "work"),
+        textfile_dir=str(tmp_path / "metrics"),
         key_file=str(tmp_path / "key"),
         keep_days=30,
         audit_keep_days=7 * 366,
@@ -106,11 +108,12 @@ def test_a_host_that_does_not_answer_is_named_and_the_others_are_stored(agents, 
 
 
 def test_configuration_is_taken_when_it_changes_and_not_again(agents, settings):
-    assert jobs.take_configuration(settings) == ["app1", "db1"]
-    assert jobs.take_configuration(settings) == []
+    assert list(jobs.take_configuration(settings)) == ["app1", "db1"]
+    assert jobs.take_configuration(settings) == {}
     agents.fingerprints["db1"] = "2" * 64
-    assert jobs.take_configuration(settings) == ["db1"]
-    assert jobs.take_configuration(settings) == []
+    (taken,) = jobs.take_configuration(settings).items()
+    assert taken == ("db1", jobs.newest(jobs.folders(settings, "configuration")[1], "*.enc").stat().st_size)
+    assert jobs.take_configuration(settings) == {}
     assert agents.asked.count(("app1", "configuration")) == 1
 
 
@@ -133,17 +136,30 @@ def test_configuration_is_as_old_as_what_replaced_it(agents, settings):
     assert former.exists()
 
 
-def test_a_host_that_is_away_is_asked_again_later(agents, settings, capsys):
+def test_a_host_that_is_away_is_a_failure_and_asked_again_later(agents, settings, monkeypatch, capsys):
+    waited = []
+    monkeypatch.setattr(jobs, "lock", lambda kind, wait: contextlib.nullcontext(waited.append((kind, wait))))
+    path = metrics.textfile(settings, "backup_configuration")
     agents.silent = {"db1"}
-    assert jobs.take_configuration(settings) == ["app1"]
+    with pytest.raises(Problem, match="configuration: found no whole archive of db1; expected one of each host"):
+        cli.do_configuration(settings, None)
     assert "db1: connection refused" in capsys.readouterr().err
+    assert kept(settings, "configuration") == ["app1"]
+    first = metrics.read(path)
+    assert first["mainstay_backup_last_result"] == 0 and LAST not in first
     agents.silent = set()
-    assert jobs.take_configuration(settings) == ["db1"]
+    cli.do_configuration(settings, None)
+    cli.do_configuration(settings, None)
+    assert kept(settings, "configuration") == ["app1", "db1"]
+    last = metrics.read(path)
+    assert last["mainstay_backup_last_result"] == 1 and last[LAST] > 0
+    assert waited == [("configuration", True)] * 3
 
 
 def test_an_agent_of_a_former_release_is_told_from_one_that_answers(agents, settings, capsys):
     agents.fingerprints["db1"] = "\x1f an archive"
-    assert jobs.take_configuration(settings) == ["app1"]
+    with pytest.raises(Problem, match="no whole archive of db1"):
+        jobs.take_configuration(settings)
     assert "db1: found no fingerprint; expected one; run the backup_agent role" in capsys.readouterr().err
 
 
@@ -172,8 +188,10 @@ def test_dumps_of_a_database_that_was_dropped_go_by_their_age(settings, monkeypa
     monkeypatch.setattr(dumps, "primary", lambda _settings: contextlib.nullcontext())
     monkeypatch.setattr(dumps, "databases", lambda _session: ["ledger", "postgres"])
     old, young = [aged(settings, "dumps", name, days) for name, days in (("dropped", 31), ("dropped_lately", 3))]
-    dumps.dump(settings, "ledger")
-    assert old.exists()  # one database alone says nothing about the others
-    dumps.dump(settings, "all")
+    assert [path.parent.name for path, _size in dumps.dump(settings, ["ledger", "postgres"])] == ["ledger", "postgres"]
+    assert old.exists()  # some databases alone say nothing about the others
+    with pytest.raises(Problem, match="database cash, lodger: found none of that name"):
+        dumps.dump(settings, ["lodger", "ledger", "cash"])
+    dumps.dump(settings, ["all"])
     assert not old.parent.exists()
     assert young.exists()

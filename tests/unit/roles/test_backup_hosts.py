@@ -36,6 +36,28 @@ def hosts(tmp_path_factory):
     return [(schedule(folder / "cron"), json.loads((folder / "settings.json").read_text())) for folder in folders]
 
 
+@pytest.fixture(scope="module")
+def offsite(tmp_path_factory):
+    """The same of the first and the second of two hosts, with a repository off site."""
+    folders = [tmp_path_factory.mktemp("offsite") for _name in NAMES[:2]]
+    given = {"platform_postgresql_version": 17, "platform_vcpus": 2, "platform_secrets": dict.fromkeys(SECRETS, SECRET)}
+    given["backup_offsite"] = {"bucket": "backups"}
+    runs = []
+    for folder, names in zip(folders, (["ops1", "ops2"], ["ops2", "ops1"]), strict=True):
+        repositories = [{"name": name, "address": "10.0.31.11"} for name in names]
+        runs.append(("backup.yml", {**given, "out": str(folder), "backup_repositories": repositories}))
+    for done in render_all(runs):
+        assert done.returncode == 0, done.stdout + done.stderr
+    return [((folder / "cron").read_text(), json.loads((folder / "settings.json").read_text())) for folder in folders]
+
+
+def test_the_first_host_rehearses_the_repository_off_site_too(offsite):
+    (first, settings), (second, others) = offsite
+    assert "mainstay-backup drill; /usr/local/sbin/mainstay-backup drill --offsite'" in first
+    assert (settings["repository_key"], settings["offsite_key"]) == (1, 3)
+    assert "--offsite" not in second and others["offsite_key"] == 0
+
+
 def schedule(path):
     lines = [line.split(None, 6) for line in path.read_text().splitlines() if " root " in line]
     return {words[6].split("mainstay-backup ", 2)[-1]: " ".join(words[:5]) for words in lines}
@@ -55,9 +77,14 @@ def test_the_program_knows_each_kinds_time(hosts):
     _lines, settings = hosts[0]
     assert settings["audit_keep_days"] == 7 * 366
     assert settings["keep_days"] == 30
-    assert {"files/db1/db1-*.tar.gz.enc", "audit/db1/db1-*.tar.gz.enc"} <= {
-        pattern for pattern in settings["patterns"] if "db1" in pattern
+    limits = {item["pattern"].removeprefix("/var/backups/mainstay/"): item for item in settings["patterns"]}
+    assert {"files/db1/db1-*.tar.gz.enc", "audit/db1/db1-*.tar.gz.enc", "dumps/*/*.dump.enc"} <= set(limits)
+    assert limits["redis/redis-*.rdb.enc"] == {
+        "pattern": "/var/backups/mainstay/redis/redis-*.rdb.enc",
+        "max_age_hours": 2,
+        "min_bytes": 64,
     }
+    assert {item["max_age_hours"] for name, item in limits.items() if "redis" not in name} == {26}
 
 
 @pytest.mark.parametrize(

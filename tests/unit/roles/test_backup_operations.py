@@ -24,6 +24,7 @@ DONE = {
     "take": ("backup", "take", {}, "take diff"),
     "take full": ("backup", "take", {"backup_take": "full"}, "take full"),
     "dump": ("backup", "take", {"backup_take": "dump ledger"}, "dump ledger"),
+    "dump several": ("backup", "take", {"backup_take": "dump ledger archive"}, "dump ledger archive"),
     "audit": ("backup", "take", {"backup_take": "audit"}, "audit"),
     "list": ("backup", "list", {}, "list"),
     "beside": ("restore", "database", LEDGER, "restore-db ledger --from latest"),
@@ -64,29 +65,37 @@ REFUSED = {
     ),
 }
 WORDS = "mainstay-backup: dump latest of ledger: found no such file; expected one of: there is none"
+# How large the program says that a database is, in the cases that are refused after it was asked.
+PLANNED = {
+    "refused by the program": f"echo '{WORDS}' >&2; exit 1",
+    "too little room": "echo '{\"needed_bytes\": 1000000000000000}'",
+}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Every case, finished, and what the program was asked; and a restore that the program refuses."""
+    """Every case, finished, and what the program was asked; and restores that are refused for what it said."""
     folder, runs, asked = tmp_path_factory.mktemp("operate"), [], {}
     for number, (name, (role, entry, typed, *_words)) in enumerate(
-        [*DONE.items(), *REFUSED.items(), ("refused by the program", ("restore", "database", LEDGER))]
+        [*DONE.items(), *REFUSED.items(), *((name, ("restore", "database", LEDGER)) for name in PLANNED)]
     ):
         asked[name] = folder / f"asked{number}"
         program = folder / f"program{number}"
-        end = f"echo '{WORDS}' >&2; exit 1" if name.startswith("refused") else "echo done"
-        program.write_text(f'#!/bin/sh\necho "$@" >>{asked[name]}\n{end}\n')
+        plan = PLANNED.get(name, "echo '{\"needed_bytes\": 1048576}'")
+        program.write_text(
+            f'#!/bin/sh\necho "$@" >>{asked[name]}\ncase "$*" in *--plan) {plan} ;; *) echo done ;; esac\n'
+        )
         program.chmod(0o755)
         given = {
             "role": role,
             "entry": entry,
             "platform_backup_program": str(program),
             "platform_postgresql_version": 17,
+            "restore_data_dir": str(folder),
         }
         runs.append(("operate.yml", {**given, **typed}))
     return {
-        name: (run, path.read_text().strip() if path.exists() else "")
+        name: (run, path.read_text().splitlines() if path.exists() else [])
         for (name, path), run in zip(asked.items(), render_all(runs), strict=True)
     }
 
@@ -95,7 +104,8 @@ def runs(tmp_path_factory):
 def test_the_program_gets_the_words_of_the_playbook(runs, name):
     run, asked = runs[name]
     assert run.returncode == 0, run.stdout + run.stderr
-    assert asked == DONE[name][3]
+    role, *_given, words = DONE[name]
+    assert asked == ([f"{words} --plan"] if role == "restore" else []) + [words]
     assert "done" in run.stdout
 
 
@@ -108,9 +118,17 @@ def test_what_was_typed_wrong_is_refused_before_the_program_is_asked(runs, name)
 
 
 def test_the_programs_refusal_is_said(runs):
-    run, _asked = runs["refused by the program"]
-    assert run.returncode != 0
-    assert WORDS in " ".join(run.stdout.split())
+    run, asked = runs["refused by the program"]
+    assert run.returncode != 0 and len(asked) == 1
+    assert f"{WORDS}. Nothing has changed." in " ".join(run.stdout.split())
+
+
+def test_a_database_for_which_a_member_has_no_room_is_not_made(runs):
+    run, asked = runs["too little room"]
+    assert run.returncode != 0 and len(asked) == 1
+    output = " ".join(run.stdout.split())
+    assert "MiB free on db1, db2, db3, expected 1144409179 MiB for the database beside the live one" in output
+    assert "Make room. Nothing has changed." in output
 
 
 def test_the_application_is_asked_after_a_database_was_restored():
@@ -128,7 +146,8 @@ def test_restore_says_what_to_run_at_the_controller_and_does_nothing(monkeypatch
     made = {"summary": "the last transaction, from backup F", "target": target, "live": live}
     monkeypatch.setattr(restoring, "plan", lambda _settings, _target, _timeline: made)
     given = cli.parser().parse_args(["restore", target, "--timeline", "1"])
-    assert cli.do_restore(SimpleNamespace(stanza="ledger", name="ops2"), given) == 2
+    settings = SimpleNamespace(stanza="ledger", name="ops2", repository_key=2, offsite_key=0)
+    assert cli.do_restore(settings, given) == 2
     said = capsys.readouterr().out
     assert "Nothing was done." in said
     words = shlex.split(said.splitlines()[-1])
@@ -140,6 +159,21 @@ def test_restore_says_what_to_run_at_the_controller_and_does_nothing(monkeypatch
         "restore_timeline": "1",
     }
     assert json.loads(words[5]) == expected | ({"restore_replace": True} if live else {})
+
+
+def test_a_restore_says_how_much_room_it_takes_before_it_begins(monkeypatch, capsys, tmp_path):
+    session = SimpleNamespace(value=lambda _sql: None)
+    made = SimpleNamespace(session=session, target="look", bytes=10 * 2**20, path=tmp_path, work=tmp_path)
+    monkeypatch.setattr(dumps, "prepared", lambda *_words: contextlib.nullcontext(made))
+
+    def create(*_words):
+        assert "look takes 10 MiB; every member needs 12 MiB" in capsys.readouterr().err
+        raise Problem("far enough")
+
+    monkeypatch.setattr(dumps, "create", create)
+    with pytest.raises(Problem, match="far enough"):
+        dumps.restore(None, "ledger", "latest", "look", None)
+    assert dumps.plan(None, "ledger", "latest", "look", None)["needed_bytes"] == 10 * 2**20
 
 
 def test_a_database_that_is_not_there_is_not_replaced(monkeypatch, tmp_path):

@@ -194,16 +194,16 @@ def stanza(code, message):
     ["[CryptoError] unable to flush", "[FormatError] unable to load info file 'x': outside of section: \x8c\x04"],
 )
 def test_a_wrong_key_is_called_that(message):
-    text = mainstay_backup.repository.refusal(stanza(99, message), "/r")
+    text = mainstay_backup.repository.refusal(stanza(99, message), "/r", "backup_cipher")
     assert "repository /r: found it not readable with this encryption key" in text
     assert text.isprintable()
 
 
 def test_other_troubles_are_quoted_and_an_empty_repository_is_none():
     assert "found [FileMissingError] gone" in mainstay_backup.repository.refusal(
-        stanza(99, "[FileMissingError] gone"), "/r"
+        stanza(99, "[FileMissingError] gone"), "/r", "backup_cipher"
     )
-    assert mainstay_backup.repository.refusal(stanza(2, "no valid backups"), "/r") is None
+    assert mainstay_backup.repository.refusal(stanza(2, "no valid backups"), "/r", "backup_cipher") is None
     assert mainstay_backup.repository.parse('[{"a": "\x04"}]') == [{"a": "\x04"}]
 
 

@@ -15,17 +15,21 @@ HAND_OVER = load(ROOT / "roles/restore/vars/main.yml")["__restore_hand_over"]
 def data(tmp_path):
     status = tmp_path / "data/pg_wal/archive_status"
     status.mkdir(parents=True)
+    (tmp_path / "data/PG_VERSION").touch()
     for name in ("A.ready", "B.ready", "C.done"):
         (status / name).touch()
     return tmp_path / "data"
 
 
-def hand_over(data, push, get):
-    """With a pgBackRest whose two commands end so."""
-    program = data.parent / "pgbackrest"
-    program.write_text(f'#!/bin/sh\ncase "$*" in *archive-push*) {push} ;; *archive-get*) {get} ;; esac\n')
-    program.chmod(0o755)
-    words = ["sh", "-c", HAND_OVER, "hand-over", str(data), "apg", "1"]
+def hand_over(data, push, get, known='"system-id":77,', own="Database system identifier:  77"):
+    """With a pgBackRest whose two commands end so, and whose repository knows a cluster."""
+    program, control = data.parent / "pgbackrest", data.parent / "pg_controldata"
+    cases = f"*archive-push*) {push} ;; *archive-get*) {get} ;; *) echo '{known}' ;;"
+    program.write_text(f'#!/bin/sh\ncase "$*" in {cases} esac\n')
+    control.write_text(f"#!/bin/sh\necho 'pg_control version number:  1700'\necho '{own}'\n")
+    for path in (program, control):
+        path.chmod(0o755)
+    words = ["sh", "-c", HAND_OVER, "hand-over", str(data), "apg", "1", str(data.parent)]
     return subprocess.run(words, env={"PATH": f"{data.parent}:/usr/bin:/bin"}, capture_output=True, text=True)
 
 
@@ -44,8 +48,21 @@ def test_another_repository_may_refuse_it(data):
     assert (done.returncode, done.stdout, ready(data)) == (0, "", ["A.ready", "B.ready"])
 
 
-def test_the_repository_of_another_cluster_misses_nothing(data):
-    assert hand_over(data, "exit 44", "exit 1").returncode == 0
+@pytest.mark.parametrize("known", ['"system-id":78,', '"system-id":777,', '"system-id":7}'])
+def test_the_repository_of_another_cluster_misses_nothing(data, known):
+    """As when hosts are new, and begin a cluster that the restored one replaces."""
+    done = hand_over(data, "exit 103", "exit 1", known)
+    assert (done.returncode, done.stdout, ready(data)) == (0, "", ["A.ready", "B.ready"])
+
+
+def test_data_that_do_not_say_whose_they_are_end_the_restore(data):
+    done = hand_over(data, "exit 0", "exit 0", own="broken")
+    assert done.returncode != 0 and "expected the system identifier" in done.stderr
+    assert ready(data) == ["A.ready", "B.ready"]
+
+
+def test_a_repository_that_says_nothing_of_clusters_is_no_excuse(data):
+    assert hand_over(data, "exit 103", "exit 1", "[]").returncode == 1
 
 
 def test_what_is_nowhere_else_ends_the_restore(data):

@@ -26,20 +26,24 @@ CASES = {
         ["restore_member, restore_backup_host: found db1 and ops9", "and one of ops1"],
     ),
 }
-# Those that come to the backup host's plan.
-ASKED = {"every member": ({}, ()), "without a dead one": ({"restore_without": " db3"}, WITHOUT)}
+# Those that come to the backup host's plan, and the words that it is asked with.
+ASKED = {
+    "every member": ({}, (), "plan latest --json"),
+    "without a dead one": ({"restore_without": " db3"}, WITHOUT, "plan latest --json"),
+    "off site": ({"restore_offsite": True, "restore_timeline": "1"}, (), "plan latest --json --timeline 1 --offsite"),
+}
 PLAN = "target: found nobody_knows, which nobody knows; expected a restore point"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Every case, finished, and whether it asked the backup host's program, which refuses."""
+    """Every case, finished, and what it asked the backup host's program, which refuses."""
     folder = tmp_path_factory.mktemp("restore")
     with socket.create_server(("127.0.0.1", 0)) as alive, socket.create_server(("127.0.0.1", 0)) as closed:
         free = closed.getsockname()[1]
         closed.close()
         runs, asked = [], {}
-        for number, (name, (typed, words, *_refusal)) in enumerate([*CASES.items(), *ASKED.items()]):
+        for number, (name, (typed, words, _expected)) in enumerate([*CASES.items(), *ASKED.items()]):
             asked[name] = folder / f"asked{number}"
             program = folder / f"program{number}"
             program.write_text(f"#!/bin/sh\necho \"$@\" >>{asked[name]}\necho 'mainstay-backup: {PLAN}' >&2\nexit 1\n")
@@ -48,7 +52,10 @@ def runs(tmp_path_factory):
             ports = {"restore_port": free, "restore_rest_port": port, "restore_members": MEMBERS}
             runs.append(("refuse.yml", {**TYPED, "platform_backup_program": str(program), **ports, **typed}, *words))
         done = render_all(runs)
-    return {name: (run, path.exists()) for (name, path), run in zip(asked.items(), done, strict=True)}
+    return {
+        name: (run, path.read_text().strip() if path.exists() else "")
+        for (name, path), run in zip(asked.items(), done, strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -65,7 +72,7 @@ def test_what_cannot_be_restored_is_refused_before_the_backup_host_is_asked(runs
 def test_the_plans_refusal_is_said(runs, name):
     run, asked = runs[name]
     output = " ".join(run.stdout.split())
-    assert asked, output
+    assert asked == ASKED[name][2], output
     assert f"restore_to: mainstay-backup: {PLAN}" in output
     assert "Nothing was stopped." in output
 

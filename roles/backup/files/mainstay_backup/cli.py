@@ -24,8 +24,8 @@ def parser():
 
     take = command("take", "Back up the database cluster, and make a restore point behind it.")
     take.add_argument("kind", nargs="?", choices=["full", "diff", "incr"], default="diff")
-    dump = command("dump", "Dump one database, or all of them.")
-    dump.add_argument("database", metavar="DATABASE|all")
+    dump = command("dump", "Dump databases, or all of them.")
+    dump.add_argument("database", nargs="+", metavar="DATABASE|all")
     listed = command("list", "Say what there is: what, when, how large, how old, restorable to which times.")
     listed.add_argument("--json", action="store_true", help="as JSON; times in seconds since 1970, sizes in bytes")
     point = command("point", "Make a restore point: a name to which the cluster can be restored.")
@@ -45,6 +45,9 @@ def parser():
         "--from", dest="source", required=True, metavar="NAME", help="a dump's name or time, or latest"
     )
     restore.add_argument("--to", metavar="NEWNAME", help="its name; otherwise the database's name and the time")
+    restore.add_argument(
+        "--plan", action="store_true", help="say as JSON how large it is, or why it cannot be; make nothing"
+    )
     restore.add_argument("--replace", metavar="DATABASE", help="put it in place of the live one: type its name again")
     rehearse = command("drill", "Restore the newest backup beside the cluster and compare every row.")
     way = rehearse.add_mutually_exclusive_group()
@@ -59,6 +62,8 @@ def parser():
     command("configuration", "Fetch the configuration of hosts where it differs from the newest archive.")
     command("report", "Write figures of the repository as metrics.")
     command("missing", "Print the commands of what was never taken.")
+    for reads in (listed, plan, cluster, rehearse):
+        reads.add_argument("--offsite", action="store_true", help="of the repository off site")
     check = command("check", "Decrypt and read the newest files of kinds.")
     check.add_argument("kind", nargs="+", choices=sorted(jobs.PATTERNS))
     return main
@@ -66,9 +71,11 @@ def parser():
 
 def do_take(settings, given):
     size = jobs.taken(settings, "database", lambda: repository.take(settings, given.kind))
-    if settings.offsite_key:
-        jobs.taken(settings, "offsite", lambda: repository.take_offsite(settings, given.kind))
     drill.remember_first(settings)
+    if settings.offsite_key:
+        other = repository.offsite(settings)
+        jobs.taken(settings, "offsite", lambda: repository.back_up(other, given.kind)["stored_bytes"])
+        drill.remember_first(other)
     repository.report(settings)
     print(f"{given.kind} backup taken, {size_text(size)}")
 
@@ -80,8 +87,8 @@ def do_dump(settings, given):
         made.extend(dumps.dump(settings, given.database))
         return sum(size for _path, size in made)
 
-    # One database alone says nothing about the age of the others' dumps.
-    if given.database == "all":
+    # Some databases alone say nothing about the age of the others' dumps.
+    if given.database == ["all"]:
         jobs.taken(settings, "dumps", work)
     else:
         with lock("dumps", wait=True):  # a deployment need not fail because it is night
@@ -91,7 +98,7 @@ def do_dump(settings, given):
 
 
 def do_list(settings, given):
-    found = listing.collect(settings)
+    found = listing.collect(settings, files=not given.offsite)
     print(json.dumps(found, indent=1) if given.json else listing.table(found))
     return 1 if found["checks"] else 0
 
@@ -116,7 +123,11 @@ def do_restore(settings, given):
 
 
 def do_restore_db(settings, given):
-    made, aside = dumps.restore(settings, given.database, given.source, given.to, given.replace)
+    words = (settings, given.database, given.source, given.to, given.replace)
+    if given.plan:
+        print(json.dumps(dumps.plan(*words)))
+        return
+    made, aside = dumps.restore(*words)
     print(f"database {made} is there")
     if aside:
         print(f"the former one is {aside}: drop it when it is not needed")
@@ -149,9 +160,7 @@ def do_audit(settings, _given):
 
 def do_configuration(settings, _given):
     # Cron and a run of the role may meet.
-    with lock("configuration", wait=True):
-        for name in jobs.take_configuration(settings):
-            print(f"{name}: its configuration differs from the newest archive; taken")
+    jobs.taken(settings, "configuration", lambda: sum(jobs.take_configuration(settings).values()), wait=True)
 
 
 def do_report(settings, _given):
@@ -179,7 +188,10 @@ def main(words):
     given = parser().parse_args(words)
     os.umask(0o077)
     try:
-        status = globals()[f"do_{given.command.replace('-', '_')}"](load_settings(), given)
+        settings = load_settings()
+        if getattr(given, "offsite", False):
+            settings = repository.offsite(settings)
+        status = globals()[f"do_{given.command.replace('-', '_')}"](settings, given)
     except (Problem, OSError, ValueError, subprocess.SubprocessError) as error:
         print(f"mainstay-backup: {error}", file=sys.stderr)
         return 1

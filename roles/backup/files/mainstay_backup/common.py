@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 SETTINGS = "/etc/mainstay/backup/settings.json"
+ROOM = 1.2  # of a database's size, for the WAL that its copy replays or writes
 
 
 class Problem(Exception):

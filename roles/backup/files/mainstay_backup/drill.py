@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 
 from . import marker, metrics, repository
-from .common import Problem, lock, note, read_json, said, stamp, write_whole
+from .common import ROOM, Problem, lock, note, read_json, said, stamp, write_whole
 from .database import READING, turn
 from .scratch_instance import Instance
 
 DAY = 86400
-ROOM = 1.2  # of the database's size, for the WAL that is replayed
 WAL_WAIT = 5  # seconds between two looks for the marker's WAL
 
 
@@ -221,18 +220,21 @@ def conclude(settings, instance, result, keep):
 def record(settings, result):
     write_whole(settings.drill.result, json.dumps(result, indent=1, sort_keys=True) + "\n", 0o644)
     done = result["verdict"] in ("pass", "fail")
-    rows = [
-        ("mainstay_drill_started_timestamp_seconds", {}, result.get("started")),
-        ("mainstay_drill_finished_timestamp_seconds", {}, result.get("finished")),
-        ("mainstay_drill_last_result", {}, int(result["verdict"] == "pass") if done else None),
-        ("mainstay_drill_last_success_timestamp_seconds", {}, result.get("last_success")),
-        ("mainstay_drill_due_timestamp_seconds", {}, due(settings, result)),
-        ("mainstay_drill_rto_seconds", {}, result.get("rto_seconds")),
-        ("mainstay_drill_rpo_seconds", {}, result.get("rpo_seconds")),
-        ("mainstay_drill_tables", {}, result.get("tables")),
-        ("mainstay_drill_rows", {}, result.get("rows")),
-    ]
-    metrics.write(settings, "drill", rows)
+    values = {
+        "mainstay_drill_started_timestamp_seconds": result.get("started"),
+        "mainstay_drill_finished_timestamp_seconds": result.get("finished"),
+        "mainstay_drill_last_result": int(result["verdict"] == "pass") if done else None,
+        "mainstay_drill_last_success_timestamp_seconds": result.get("last_success"),
+        "mainstay_drill_due_timestamp_seconds": due(settings, result),
+        "mainstay_drill_rto_seconds": result.get("rto_seconds"),
+        "mainstay_drill_rpo_seconds": result.get("rpo_seconds"),
+        "mainstay_drill_tables": result.get("tables"),
+        "mainstay_drill_rows": result.get("rows"),
+    }
+    offsite = repository.is_offsite(settings)
+    labels = {"repository": "offsite"} if offsite else {}
+    rows = [(name, labels, value) for name, value in values.items()]
+    metrics.write(settings, "drill_offsite" if offsite else "drill", rows)
 
 
 def due(settings, result):

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
-from .common import Problem, lock, note, scratch, stamp
+from .common import ROOM, Problem, failure, lock, note, scratch, stamp
 from .database import cluster_conninfo, identifier, literal, primary
 from .jobs import PATTERNS, READERS
 from .storage import decrypting, expire, newest, pipe, read_back, store
@@ -28,15 +30,16 @@ def databases(session):
 
 
 def dump(settings, wanted):
-    """Dump one database, or `all`; gives [(path, bytes)]."""
+    """Dump databases by their names, or ["all"]; gives [(path, bytes)]."""
     with primary(settings) as session:
         there = databases(session)
-    names = [name for name in there if name != "postgres"] if wanted == "all" else [wanted]
+    every = wanted == ["all"]
+    names = [name for name in there if name != "postgres"] if every else wanted
     unknown = sorted(set(names) - set(there))
     if unknown:
-        raise Problem(f"database {unknown[0]}: found none of that name; expected one of {', '.join(there)}")
+        raise Problem(f"database {', '.join(unknown)}: found none of that name; expected some of {', '.join(there)}")
     made = [dump_one(settings, name) for name in names]
-    if wanted == "all":
+    if every:
         expire_dropped(settings)
     return made
 
@@ -78,8 +81,9 @@ def find(settings, name, given):
     return path
 
 
-def restore(settings, name, given, to, replace):
-    """Make a database from a dump. In place of the live one only when its name was typed again."""
+@contextlib.contextmanager
+def prepared(settings, name, given, to, replace):
+    """What a restore needs, when everything that could refuse was asked. Nothing is made."""
     path = find(settings, name, given)
     if replace and replace != name:
         raise Problem(f"--replace: found {replace}; expected {name}, the name of the database that is replaced")
@@ -94,17 +98,60 @@ def restore(settings, name, given, to, replace):
                 raise Problem(
                     f"database {name}: found none to replace; expected it; say --to {name} instead of --replace"
                 )
-            create(session, name, target)
-            try:
-                left_out = fill(settings, path, target, work)
-            except BaseException:
-                session.ask(f"drop database {identifier(target)}")
-                raise
-            for text in left_out:
-                note(f"left out, because only a superuser can make it: {text}")
-            if replace:
-                return swap(session, name, target, f"{name}_before_{moment}")
+            if exists(session, target):
+                raise Problem(
+                    f"database {target}: found it there already; expected a new name; drop it, or choose --to"
+                )
+            size = live_size(settings, name) or text_size(settings, path)
+            aside = f"{name}_before_{moment}"
+            yield SimpleNamespace(path=path, target=target, aside=aside, work=work, session=session, bytes=size)
+
+
+def plan(settings, name, given, to, replace):
+    """What would be made, and how large it is; the members' disks are the controller's to look at."""
+    with prepared(settings, name, given, to, replace) as made:
+        return {"database": made.target, "dump": made.path.name, "needed_bytes": made.bytes}
+
+
+def restore(settings, name, given, to, replace):
+    """Make a database from a dump. In place of the live one only when its name was typed again."""
+    with prepared(settings, name, given, to, replace) as made:
+        session, target = made.session, made.target
+        note(
+            f"{target} takes {made.bytes // 2**20} MiB; every member needs {int(made.bytes * ROOM) // 2**20} MiB for it"
+        )
+        create(session, name, target)
+        try:
+            left_out = fill(settings, made.path, target, made.work)
+        except BaseException:
+            session.ask(f"drop database {identifier(target)}")
+            raise
+        for text in left_out:
+            note(f"left out, because only a superuser can make it: {text}")
+        if replace:
+            return swap(session, name, target, made.aside)
     return target, None
+
+
+def live_size(settings, name):
+    """Bytes of the live database, which a copy will hardly exceed; None when it is gone."""
+    with primary(settings) as session:
+        size = session.value(f"select pg_database_size(oid) from pg_database where datname = {literal(name)}")
+    return int(size) if size else None
+
+
+def text_size(settings, path):
+    """Bytes that a dump has as text: what is known of a database that is gone."""
+    restored = ["pg_restore", "--file=-"]
+    with (
+        subprocess.Popen(decrypting(settings, path), stdout=subprocess.PIPE) as plain,
+        subprocess.Popen(restored, stdin=plain.stdout, stdout=subprocess.PIPE) as text,
+    ):
+        plain.stdout.close()  # so that the first ends when the second does
+        size = sum(map(len, iter(lambda: text.stdout.read(2**20), b"")))
+    if text.returncode != 0:
+        raise Problem(failure(restored, text.returncode, "the dump does not read to its end"))
+    return size
 
 
 def exists(session, name):
@@ -113,8 +160,6 @@ def exists(session, name):
 
 def create(session, name, target):
     """A database with the owner of the one that was dumped."""
-    if exists(session, target):
-        raise Problem(f"database {target}: found it there already; expected a new name; drop it, or choose --to")
     owner = session.value(f"select pg_get_userbyid(datdba) from pg_database where datname = {literal(name)}")
     session.ask(
         f"create database {identifier(target)} template template0" + (f" owner {identifier(owner)}" if owner else "")

@@ -27,10 +27,10 @@ READERS |= dict.fromkeys(ARCHIVES, ["tar", "--list", "--gzip", "--file"])
 PATTERNS |= dict.fromkeys(ARCHIVES, "*.tar.gz.enc")
 
 
-def taken(settings, kind, work):
+def taken(settings, kind, work, wait=False):
     """Run a job that gives the bytes it stored; metrics say how it ended."""
     started, size = time.time(), 0
-    with lock(kind):
+    with lock(kind, wait):
         try:
             size = work()
         except BaseException:
@@ -147,28 +147,29 @@ def fingerprint(settings, host):
 
 
 def take_configuration(settings):
-    """An archive of each host whose configuration differs from its newest one; gives the names.
+    """An archive of each host whose configuration differs from its newest one; gives the bytes by name.
 
-    The fingerprint is older than the archive: what changes between the two is found the next time. A host that does
-    not answer is left to the daily job, which fails: this one runs every few minutes, and hosts restart.
+    The fingerprint is older than the archive: what changes between the two is found the next time.
     """
     base = Path(settings.backup_dir) / "configuration"
-    taken_of, failed = [], []
+    sizes, failed = {}, []
     for host in settings.hosts:
         expire_replaced(base / host.name, settings.keep_days)
         known = base / host.name / "fingerprint"
         found = fingerprint(settings, host)
-        same = found == read_json(known, None) and newest(known.parent, PATTERNS["configuration"])
-        if found is None or same:
+        same = found and found == read_json(known, None) and newest(known.parent, PATTERNS["configuration"])
+        if same:
             continue
-        if archive(settings, host, "configuration"):
-            write_whole(known, json.dumps(found) + "\n")
-            taken_of.append(host.name)
-        else:
+        size = archive(settings, host, "configuration") if found else 0
+        if not size:
             failed.append(host.name)
+            continue
+        write_whole(known, json.dumps(found) + "\n")
+        note(f"{host.name}: its configuration differs from the newest archive; taken")
+        sizes[host.name] = size
     if failed:
         raise incomplete("configuration", failed)
-    return taken_of
+    return sizes
 
 
 def stored(settings, kind):

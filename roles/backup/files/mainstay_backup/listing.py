@@ -60,8 +60,10 @@ def database_rows(settings, found):
     found["points"] = repository.points(settings)
 
 
-def collect(settings):
-    found = {"backups": [], "points": [], "files": stored_files(settings), "restorable": None, "checks": []}
+def collect(settings, files=True):
+    found = {"backups": [], "points": [], "files": [], "restorable": None, "checks": []}
+    if files:
+        found["files"] = stored_files(settings)
     if settings.stanza:
         database_rows(settings, found)
     return found

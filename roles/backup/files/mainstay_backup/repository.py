@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import time
@@ -24,12 +25,37 @@ def repo_option(settings):
     return f"--repo={settings.repository_key}"
 
 
+def is_offsite(settings):
+    return settings.repository_key == settings.offsite_key
+
+
+def offsite(settings):
+    """The same settings, for the repository off site; a drill of it has a result of its own."""
+    if not settings.offsite_key:
+        raise Problem(
+            "--offsite: found no repository off site on this host; expected one; set platform_offsite_repository and "
+            "run the backup role; of several backup hosts the first has it"
+        )
+    other = copy.deepcopy(settings)
+    other.repository_key = settings.offsite_key
+    result = Path(settings.drill.result)
+    other.drill.result = str(result.with_stem(f"{result.stem}-offsite"))
+    return other
+
+
+def place(settings):
+    """Where a repository is, and the secret that it is encrypted with."""
+    if is_offsite(settings):
+        return "off site", "cipher_password of platform_offsite_repository"
+    return f"{settings.backup_dir}/pgbackrest", "backup_cipher"
+
+
 def parse(text):
     """pgBackRest's JSON; what a wrong key makes of a file is quoted in it as it is."""
     return json.loads(text, strict=False)
 
 
-def refusal(stanza, where):
+def refusal(stanza, where, secret):
     """Why a repository cannot be used, or None. An empty one can."""
     status = stanza["status"]
     if status["code"] in (0, EMPTY, *MISSING):
@@ -41,7 +67,7 @@ def refusal(stanza, where):
     if "CryptoError" in text or ("FormatError" in text and "info file" in text):
         return (
             f"repository {where}: found it not readable with this encryption key ({text[:120]}); expected the key "
-            "that it was made with; put the former secret backup_cipher back into the vault and run the backup role"
+            f"that it was made with; put the former secret {secret} back into the vault and run the backup role"
         )
     return f"repository {where}: found {text[:400]}; expected it to answer; read the logs below /var/log/pgbackrest"
 
@@ -50,7 +76,7 @@ def info(settings):
     """What pgBackRest says of the cluster. A repository that cannot be read is a problem, an empty one is not."""
     found = parse(pgbackrest(settings, repo_option(settings), "--output=json", "info"))
     stanza = found[0] if found else {"status": {"code": 1, "message": "missing stanza path"}}
-    reason = refusal(stanza, f"{settings.backup_dir}/pgbackrest")
+    reason = refusal(stanza, *place(settings))
     if reason:
         raise Problem(reason)
     return stanza
@@ -181,8 +207,18 @@ def share_points(settings, known, now=None):
         session.ask(f"delete from {TABLE} where (point->>'time')::float8 < {forgotten}")
 
 
-def back_up(settings, key, kind):
-    words = [f"--repo={key}", f"--type={kind}", "backup"]
+def back_up(settings, kind):
+    """A backup; gives what the repository says of it."""
+    # One that was begun anew, beside another from which the cluster was restored, does not know it yet.
+    if info(settings)["status"]["code"] in MISSING:
+        pgbackrest(settings, "stanza-create")
+    words = [repo_option(settings), f"--type={kind}", "backup"]
+    with database.turn(settings, "backup"):
+        run_backup(settings, words)
+    return backups(info(settings))[-1]
+
+
+def run_backup(settings, words):
     try:
         pgbackrest(settings, *words)
     except Problem as error:
@@ -195,19 +231,10 @@ def back_up(settings, key, kind):
 
 def take(settings, kind):
     """A backup, then a restore point behind it, whose name says when. Gives the bytes that were stored."""
-    with database.turn(settings, "backup"):
-        back_up(settings, settings.repository_key, kind)
-    known = backups(info(settings))
-    point = add_point(settings, stamp(), f"after {known[-1]['label']}")
-    note(f"backup {known[-1]['label']}, restore point {point['name']}")
-    return known[-1]["stored_bytes"]
-
-
-def take_offsite(settings, kind):
-    with database.turn(settings, "backup"):
-        back_up(settings, settings.offsite_key, kind)
-    found = parse(pgbackrest(settings, f"--repo={settings.offsite_key}", "--output=json", "info"))
-    return backups(found[0])[-1]["stored_bytes"]
+    made = back_up(settings, kind)
+    point = add_point(settings, stamp(), f"after {made['label']}")
+    note(f"backup {made['label']}, restore point {point['name']}")
+    return made["stored_bytes"]
 
 
 def report(settings):

@@ -42,6 +42,7 @@ def command(settings, made, timeline=None):
     given = {"restore_cluster": settings.stanza, "restore_to": made["target"], "restore_backup_host": settings.name}
     given |= {"restore_timeline": timeline} if timeline else {}
     given |= {"restore_replace": True} if made["live"] else {}
+    given |= {"restore_offsite": True} if repository.is_offsite(settings) else {}
     return f"ansible-playbook -i INVENTORY mainstay.platform.restore -e {shlex.quote(json.dumps(given))}"
 
 
