@@ -105,6 +105,9 @@ def test_who_guesses_at_ssh_is_banned(lab: Lab, stranger, opened):
     assert "Permission denied" in run("bash", "-c", guess)
     until_banned(lab, HOST, "sshd", address)
     assert not connects(run, lab.address(HOST), 22)
+    # sshd itself says something else to a source that it keeps away.
+    greeting = f"exec 3<>/dev/tcp/{lab.address(HOST)}/22; timeout 5 head -c 4 <&3"
+    assert here("bash", "-c", greeting) == "SSH-"
     never_banned(lab, HOST, "sshd")
 
 
