@@ -10,6 +10,7 @@ import re
 import subprocess
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,19 @@ class Lab:
         """Lose a host, disks and all, if there is one."""
         if f"{self.name}-{host}" in self.docker("ps", "--all", "--format", "{{.Names}}").split():
             self.docker("rm", "--force", "--volumes", f"{self.name}-{host}")
+
+    @contextmanager
+    def stranger(self):
+        """A host in the lab's network that is nobody's: the name of its container and its address."""
+        name, address = f"{self.name}-outside", f"{self.address(self.hosts[0]).rpartition('.')[0]}.250"
+        self.remove("outside")
+        place = ("--network", f"mainstay-{self.name}", "--ip", address)
+        image = f"mainstay-host:{self.env['RELEASE']}"
+        self.docker("run", "--detach", "--name", name, *place, image, "sleep", "infinity")
+        try:
+            yield name, address
+        finally:
+            self.remove("outside")
 
     def shell(self, host: str, command: str, check: bool = True, stdin: str | None = None) -> str:
         """Run a command in a host as root, past ssh: the tests must see what the firewall hides."""

@@ -21,8 +21,10 @@ SPEC = {
     "steps": {"type": "list", "elements": "dict", "options": STEP, "required": True},
     "paths": {"type": "list", "elements": "path", "required": True},
     "revert": {"type": "str", "default": ":"},
+    "dump": {"type": "str", "default": ":"},
     "seconds": {"type": "int", "default": 30},
 }
+SAVED = ("paths", "revert", "dump", "seconds")  # what the host has to know to go back by itself
 
 
 class ActionModule(ActionBase):
@@ -51,9 +53,7 @@ class ActionModule(ActionBase):
 
     def _change(self, options):
         until = time.monotonic() + options["seconds"]  # not later than the host's own
-        armed = self._guard(
-            "armed", options, paths=options["paths"], revert=options["revert"], seconds=options["seconds"]
-        )
+        armed = self._guard("armed", options, **{name: options[name] for name in SAVED})
         if armed.get("failed"):
             return armed
         done = []

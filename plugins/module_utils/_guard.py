@@ -30,6 +30,7 @@ tar --list --file=returning.tar >/dev/null || {{ mv returning.tar failed.tar; ex
 status=0
 tar --extract --preserve-permissions --directory=/ --file=returning.tar || status=1
 find {paths} ! -type d 2>/dev/null | sort | comm -13 listed - | while IFS= read -r path; do rm -f -- "$path"; done
+dumped={dumped}
 ( {revert} ) || status=1
 [ $status = 0 ] || {{ mv returning.tar failed.tar; exit 1; }}
 mv returning.tar returned.tar
@@ -48,8 +49,8 @@ class Guard:
     def _path(self, name):
         return os.path.join(self.folder, name)
 
-    def arm(self, paths, revert, seconds):
-        """Save the paths, and have them return when the time is over. Gives what went wrong, or nothing."""
+    def arm(self, paths, revert, seconds, dump=":"):
+        """Save paths and dump, and have them return when the time is over. Gives what went wrong, or nothing."""
         if self.armed():
             return f"{self.unit}.timer runs already: another run has not confirmed its change"
         for left in map(self._path, ("returning.tar", "failed.tar")):
@@ -58,15 +59,19 @@ class Guard:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder, mode=0o700)
         there = [path for path in paths if os.path.lexists(path)]
-        status, _out, error = self.run(
-            ["tar", "--create", f"--file={self._path('saved.tar')}", "--directory=/", *there]
-        )
+        words = [f"--file={self._path('saved.tar')}", "--directory=/", "--files-from=/dev/null"]  # also of nothing
+        status, _out, error = self.run(["tar", "--create", *words, *there])
         if status > 1:  # 1: a file changed while it was read, or a leading / was taken off
             return f"tar could not save {', '.join(there)}: {error.strip()}"
+        status, out, error = self.run(["sh", "-c", dump])
+        if status:
+            return f"that {dump!r} failed: {error.strip()}"
+        self._write("dumped", out)
         quoted = " ".join(shlex.quote(path) for path in paths)
         _status, out, _error = self.run(["sh", "-c", f"find {quoted} ! -type d 2>/dev/null | LC_ALL=C sort"])
         self._write("listed", out)
-        self._write("restore", RESTORE.format(folder=shlex.quote(self.folder), paths=quoted, revert=revert))
+        places = {"folder": shlex.quote(self.folder), "dumped": shlex.quote(self._path("dumped"))}
+        self._write("restore", RESTORE.format(**places, paths=quoted, revert=revert))
         status, _out, error = self.run(timer(self.unit, seconds, ["/bin/sh", self._path("restore")], "200ms"))
         return f"systemd-run: {error.strip()}" if status else ""
 

@@ -37,7 +37,13 @@ options:
     elements: path
     default: []
   revert:
-    description: Commands of C(sh) that bring the old files into force.
+    description: Commands of C(sh) that bring the old files, and what was dumped, into force.
+    type: str
+    default: ':'
+  dump:
+    description:
+      - Commands of C(sh) that print what is to return and is no file, such as rules of the kernel.
+      - O(revert) finds what they printed in the file that its variable C(dumped) names.
     type: str
     default: ':'
   seconds:
@@ -84,6 +90,7 @@ SPEC = {
     "state": {"type": "str", "choices": ["armed", "confirmed", "restored"], "required": True},
     "paths": {"type": "list", "elements": "path", "default": []},
     "revert": {"type": "str", "default": ":"},
+    "dump": {"type": "str", "default": ":"},
     "seconds": {"type": "int", "default": 30},
 }
 
@@ -93,7 +100,7 @@ def main():
     asked = module.params
     guard = Guard(module.run_command, asked["name"])
     if asked["state"] == "armed":
-        wrong = guard.arm(asked["paths"], asked["revert"], asked["seconds"])
+        wrong = guard.arm(asked["paths"], asked["revert"], asked["seconds"], asked["dump"])
         if wrong:
             module.fail_json(
                 msg=f"guard {guard.name}: found {wrong}; expected a timer that holds the old state; nothing was changed"

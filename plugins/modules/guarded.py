@@ -44,7 +44,13 @@ options:
     elements: path
     required: true
   revert:
-    description: Commands of C(sh) that bring the old files into force.
+    description: Commands of C(sh) that bring the old files, and what was dumped, into force.
+    type: str
+    default: ':'
+  dump:
+    description:
+      - Commands of C(sh) that print what is to return and is no file, such as rules of the kernel.
+      - O(revert) finds what they printed in the file that its variable C(dumped) names.
     type: str
     default: ':'
   seconds:
@@ -76,7 +82,8 @@ EXAMPLES = r"""
   mainstay.platform.guarded:
     name: firewall
     paths: [/etc/nftables-mainstay.nft]
-    revert: systemctl reload mainstay-firewall.service
+    dump: nft list table inet mainstay
+    revert: nft delete table inet mainstay; nft -f "$dumped"
     steps:
       - module: mainstay.platform.file_bundle
         args:

@@ -9,7 +9,6 @@ import pytest
 
 from tests.lab import Lab, Run
 
-OUTSIDE = "outside"
 EXTRA = 4444
 TABLE = "inet mainstay"
 
@@ -17,17 +16,11 @@ TABLE = "inet mainstay"
 @pytest.fixture(scope="module")
 def strangers(lab: Lab):
     """A host in the lab's network that is nobody's, and this machine, from where operators come."""
-    name = f"{lab.name}-{OUTSIDE}"
-    subnet = lab.address(lab.hosts[0]).rpartition(".")[0]
-    lab.remove(OUTSIDE)
-    image = f"mainstay-host:{lab.env['RELEASE']}"
-    place = ("--network", f"mainstay-{lab.name}", "--ip", f"{subnet}.250")
-    lab.docker("run", "--detach", "--name", name, *place, image, "sleep", "infinity")
-    yield [
-        {"name": name, "connection": "community.docker.docker"},
-        {"name": "controller", "connection": "local", "python": sys.executable},
-    ]
-    lab.remove(OUTSIDE)
+    with lab.stranger() as (name, _address):
+        yield [
+            {"name": name, "connection": "community.docker.docker"},
+            {"name": "controller", "connection": "local", "python": sys.executable},
+        ]
 
 
 def prove(lab: Lab, strangers: list[dict]) -> Run:
@@ -59,7 +52,7 @@ def test_a_rule_that_was_added_by_hand_is_found(lab: Lab, strangers):
     assert f"to {host} ({lab.address(host)}), port tcp/{EXTRA}: found that packets come through" in found
     assert "expected no answer, for no flow names it; run site.yml" in found
     assert "; 1 differences" in found, "another port answers too"
-    assert f"{lab.name}-{OUTSIDE} (" in found and "controller (" in found
+    assert f"{lab.name}-outside (" in found and "controller (" in found
 
 
 def test_a_rule_that_was_removed_by_hand_is_found(lab: Lab, strangers):

@@ -13,6 +13,7 @@ OPTIONS = {
     "name": "test",
     "paths": ["/etc/ssh"],
     "revert": "systemctl restart ssh.service",
+    "dump": "nft list ruleset",
     "seconds": 30,
     "steps": [{"module": "write", "args": {"a": 1}}, {"module": "restart", "args": {}}],
 }
@@ -32,6 +33,7 @@ class Host(guarded.ActionModule):
     def _execute_module(self, module_name, module_args, task_vars):
         name = module_args.get("state") or module_name
         self.calls.append(f"{name}?" if self._task.check_mode else name)
+        self.given = {**getattr(self, "given", {}), name: module_args}
         answer = {} if self._task.check_mode else self.answers.get(name, {})
         if isinstance(answer, Exception):
             raise answer
@@ -65,6 +67,7 @@ def test_a_change_is_confirmed_by_a_new_connection():
     host = Host(needed=["write"])
     assert host.run() == {"changed": True, "guarded": True, "diff": []}
     assert host.calls == ["write?", "restart?", "armed", "write", "reset", "restart", "reset", "confirmed"]
+    assert host.given["armed"].items() >= {key: OPTIONS[key] for key in ("paths", "revert", "dump", "seconds")}.items()
 
 
 def test_nothing_changes_when_the_switch_cannot_be_armed():

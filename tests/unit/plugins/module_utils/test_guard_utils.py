@@ -72,6 +72,32 @@ def test_the_old_state_returns_by_itself(armed):
     assert guard.confirm() is False, "it is too late to keep the change"
 
 
+def test_what_is_no_file_returns_too(place):
+    host = Host()
+    guard = Guard(host, "test", str(place / "guard"))
+    (place / "kernel").write_text("old rules\n")
+    revert = f'test "$(cat {place}/single)" = one && cat "$dumped" >{place}/kernel'
+    assert guard.arm([str(place / "single")], revert, 30, f"cat {place}/kernel") == ""
+    for name in ("single", "kernel"):
+        (place / name).write_text("changed")
+    host.end()
+    assert (place / "kernel").read_text() == "old rules\n"
+
+
+def test_what_was_not_there_goes_where_nothing_was(place):
+    host = Host()
+    assert Guard(host, "test", str(place / "guard")).arm([str(place / "first")], ":", 30) == ""
+    (place / "first").touch()
+    host.end()
+    assert not (place / "first").exists()
+
+
+def test_what_cannot_be_dumped_is_not_changed(place):
+    host = Host()
+    wrong = Guard(host, "test", str(place / "guard")).arm([str(place / "single")], ":", 30, "echo no table >&2; false")
+    assert "no table" in wrong and host.ticking == ""
+
+
 def test_a_confirmed_change_stays(armed):
     host, guard, place = armed
     assert guard.confirm() is True
