@@ -104,8 +104,11 @@ def host_certificate(reading):
     return {"modes": fields[0].strip(), "key_digest": fields[1], "certificate": certificate, "authority": authority}
 
 
-def host_certificate_problems(reading, modes, names, days, authority=""):
-    """List why a host needs a new certificate, from its reading; a given authority must be the one it trusts."""
+def host_certificate_problems(reading, modes, names, days, authority="", signer=""):
+    """List why a host needs a new certificate, from its reading.
+
+    Given authorities must be those it trusts, and a given signer the one of its certificate.
+    """
     found = host_certificate(reading)
     problems = []
     files, expected = set(found["modes"].split()), set(modes.split())
@@ -115,9 +118,9 @@ def host_certificate_problems(reading, modes, names, days, authority=""):
             f"expected {' '.join(sorted(expected - files))}"
         )
     if authority and found["authority"].strip() != authority.strip():
-        problems.append("authority: found another certificate than that of the authority, expected the same")
+        problems.append("authority: found others trusted than those of the environment, expected the same")
     return problems + certificate_problems(
-        found["certificate"], found["authority"], names=names, days=days, key_digest=found["key_digest"]
+        found["certificate"], signer or found["authority"], names=names, days=days, key_digest=found["key_digest"]
     )
 
 

@@ -168,4 +168,4 @@ def test_a_key_that_everybody_may_read_and_a_changed_authority(authority):
     said = reading(host, authority, MODES.replace("644", "666"))
     problems = certificates.host_certificate_problems(said, MODES, ["db1"], 30, authority=text(make("new")[0]))
     assert problems[0] == "files: found /etc/tls/host.crt=666:root:root, expected /etc/tls/host.crt=644:root:root"
-    assert problems[1].startswith("authority: found another")
+    assert problems[1].startswith("authority: found others")
