@@ -169,3 +169,14 @@ def test_a_key_that_everybody_may_read_and_a_changed_authority(authority):
     problems = certificates.host_certificate_problems(said, MODES, ["db1"], 30, authority=text(make("new")[0]))
     assert problems[0] == "files: found /etc/tls/host.crt=666:root:root, expected /etc/tls/host.crt=644:root:root"
     assert problems[1].startswith("authority: found others")
+
+
+def test_a_certificate_of_the_authority_that_signs_no_more(authority):
+    host, new = make("db1", ["db1"], *authority), make("new")
+    both = text(authority[0]) + text(new[0])
+    said = reading(host, authority).rpartition("|")[0] + "|" + base64.b64encode(both.encode()).decode()
+    given = {"modes": MODES, "names": ["db1"], "days": 30, "authority": both}
+    assert certificates.host_certificate_problems(said, **given, signer=text(authority[0])) == []
+    assert certificates.host_certificate_problems(said, **given, signer=text(new[0]))[0].startswith(
+        "chain: found CN=db1"
+    )
