@@ -1,4 +1,4 @@
-"""The authority is replaced under the writes of two clients, one of the application and one of the database; nothing fails."""
+"""The authority is replaced under the writes of two clients, of the application and of the database; nothing fails."""
 
 from __future__ import annotations
 
