@@ -21,7 +21,7 @@ options:
   _terms:
     description:
       - Path of the entry within its engine.
-      - Every other option is one of the lookup P(community.hashi_vault.vault_kv2_get#lookup), such as C(url),
+      - Every other option is one of the lookup C(community.hashi_vault.vault_kv2_get), such as C(url),
         C(auth_method) or C(engine_mount_point). Most can be set in the environment, as C(ANSIBLE_HASHI_VAULT_ADDR).
     type: list
     elements: str

@@ -11,8 +11,9 @@ from test_rotation import Direct, kill_in
 from tests.lab import Lab, Run
 
 FILE = "/etc/mainstay/tls/ca.crt"
-ETCD = "curl --silent --show-error --max-time 5 --cacert {ca} --cert {cert} --key /etc/mainstay/tls/host.key https://{host}:2379/health"
-FORMER = "/root/former.crt"
+ETCD = "curl -sS --max-time 5 --cacert {ca} --cert {place}.crt --key {place}.key https://{host}:2379/health"
+OWN = "/etc/mainstay/tls/host"
+FORMER = "/root/former"
 
 
 def authorities(lab: Lab) -> set[str]:
@@ -33,10 +34,15 @@ def rotated(lab: Lab, before: str) -> None:
     """The hosts agree on another authority, and a certificate of the former one opens nothing."""
     (after,) = authorities(lab)
     assert after.count("BEGIN CERTIFICATE") == 1 and after != before
+    closed(lab)
+
+
+def closed(lab: Lab) -> None:
+    """What a database host had before lets nobody in, what it has now does, and the platform is well."""
     host = next(host for host in lab.hosts if host.startswith("db"))
     ask = {"ca": FILE, "host": host}
-    assert "true" in lab.shell(host, ETCD.format(cert="/etc/mainstay/tls/host.crt", **ask))
-    assert "true" not in lab.shell(host, ETCD.format(cert=FORMER, **ask), check=False)
+    assert "true" in lab.shell(host, ETCD.format(place=OWN, **ask))
+    assert "true" not in lab.shell(host, ETCD.format(place=FORMER, **ask), check=False)
     run = lab.playbook("site")
     well(run)
     assert run.changed == {}, run.tail(200)
@@ -48,7 +54,7 @@ def before(lab: Lab) -> str:
     (text,) = authorities(lab)
     for host in lab.hosts:
         if host.startswith("db"):
-            lab.shell(host, f"cp /etc/mainstay/tls/host.crt {FORMER}")
+            lab.shell(host, f"cp {OWN}.crt {FORMER}.crt && cp {OWN}.key {FORMER}.key")
     return text
 
 
@@ -102,3 +108,21 @@ def test_a_run_without_all_hosts_is_refused(lab: Lab, before: str):
     assert run.status != 0
     assert f"found a run without {lab.hosts[0]}" in " ".join(run.output.split())
     assert authorities(lab) == {before}
+
+
+def test_a_revoked_certificate_opens_nothing_and_its_host_gets_another(lab: Lab, before: str):
+    host = next(host for host in lab.hosts if host.startswith("db"))
+    client = Client(lab)
+    with Writer(client) as writer, Direct(lab) as direct:
+        well(lab.playbook("revoke_certificates", "-e", f"revoke_host={host}"))
+        writer.until(5, 30)
+    assert (writer.failures, direct.failed) == ([], [])
+    assert authorities(lab) == {before}
+    assert lab.shell(host, f"cat {OWN}.key") != lab.shell(host, f"cat {FORMER}.key")
+    closed(lab)
+
+
+def test_a_name_that_got_no_certificate_is_not_revoked(lab: Lab, before: str):
+    run = lab.playbook("revoke_certificates", "-e", "revoke_host=nobody")
+    assert run.status != 0 and run.changed == {}
+    assert "revoke_host: found nobody; expected names of hosts" in " ".join(run.output.split())
