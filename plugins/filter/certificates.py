@@ -7,6 +7,7 @@ import base64
 import datetime
 import hashlib
 import ipaddress
+import re
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.plugin_utils._certificate_chain import (
@@ -24,6 +25,9 @@ try:
     HAS_CRYPTOGRAPHY = True
 except ImportError:
     HAS_CRYPTOGRAPHY = False
+
+
+CRL = re.compile(r"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----\n?", re.DOTALL)
 
 
 def _digest(public_key):
@@ -98,14 +102,24 @@ def certificate_problems(
 
 
 def host_certificate(reading):
-    """Take apart what a host said of its files: modes, digest of the key, certificate, authority, joined by bars."""
-    fields = (reading.strip().split("|") + [""] * 4)[:4]
-    certificate, authority = (base64.b64decode(field).decode() for field in fields[2:])
-    return {"modes": fields[0].strip(), "key_digest": fields[1], "certificate": certificate, "authority": authority}
+    """Take apart what a host said of its files: five fields, joined by bars."""
+    modes, key_digest, *files = (reading.strip().split("|") + [""] * 5)[:5]
+    texts = [base64.b64decode(field).decode() for field in files]
+    found = dict(zip(("certificate", "authority", "revocations"), texts, strict=True))
+    return {"modes": modes.strip(), "key_digest": key_digest, **found}
 
 
-def host_certificate_problems(reading, modes, names, days, authority=""):
-    """List why a host needs a new certificate, from its reading; a given authority must be the one it trusts."""
+def _revoked(certificate, lists):
+    """Whether a certificate is on one of the lists, by its number alone: each list has those of all authorities."""
+    numbers = {entry.serial_number for text in CRL.findall(lists) for entry in x509.load_pem_x509_crl(text.encode())}
+    return any(found.serial_number in numbers for found in _load(certificate, "")[0][:1])
+
+
+def host_certificate_problems(reading, modes, names, days, authority="", signer="", revocations=""):
+    """List why a host needs a new certificate, from its reading.
+
+    Given authorities and revocation lists must be those it has, and a given signer the one of its certificate.
+    """
     found = host_certificate(reading)
     problems = []
     files, expected = set(found["modes"].split()), set(modes.split())
@@ -115,9 +129,13 @@ def host_certificate_problems(reading, modes, names, days, authority=""):
             f"expected {' '.join(sorted(expected - files))}"
         )
     if authority and found["authority"].strip() != authority.strip():
-        problems.append("authority: found another certificate than that of the authority, expected the same")
+        problems.append("authority: found others trusted than those of the environment, expected the same")
+    if revocations and found["revocations"].strip() != revocations.strip():
+        problems.append("revocations: found other lists than those of the authorities, expected the same")
+    if _revoked(found["certificate"], revocations or found["revocations"]):
+        problems.append("revoked: found the certificate on the list of its authority, expected one that is not")
     return problems + certificate_problems(
-        found["certificate"], found["authority"], names=names, days=days, key_digest=found["key_digest"]
+        found["certificate"], signer or found["authority"], names=names, days=days, key_digest=found["key_digest"]
     )
 
 

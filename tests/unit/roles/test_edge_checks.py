@@ -84,6 +84,7 @@ def test_every_check_is_verified_by_the_name_of_its_host(edges):
         asked = options(lines)
         assert "check-ssl" in asked and asked["verify"] == "required"
         assert asked["ca-file"] == "/etc/mainstay/tls/ca.crt" and asked["port"] == "8008"
+        assert asked["crl-file"] == "/etc/mainstay/tls/ca.crl"
         servers = [line.split() for line in lines if line.startswith("server ") and not line.endswith(" backup")]
         assert {server[1]: server[2] for server in servers} == {name: f"{at}:6432" for name, at in HOSTS.items()}
         assert all(server[3:] == ["check-sni", server[1], "verifyhost", server[1]] for server in servers)

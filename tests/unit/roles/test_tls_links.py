@@ -12,7 +12,9 @@ import pytest
 import yaml
 from repository import ROOT, load, render_all
 
-AUTHORITY, CERTIFICATE, KEY = (f"/etc/mainstay/tls/{name}" for name in ("ca.crt", "host.crt", "host.key"))
+AUTHORITY, CERTIFICATE, KEY, LIST = (
+    f"/etc/mainstay/tls/{name}" for name in ("ca.crt", "host.crt", "host.key", "ca.crl")
+)
 # Where a word that leaves something unverified may stand, and why.
 ALLOWED = {
     "sslmode=disable": "gates that must be refused without TLS",
@@ -67,6 +69,7 @@ def test_nobody_comes_to_the_server_without_tls(rendered):
         KEY,
         AUTHORITY,
     )
+    assert settings["ssl_crl_file"] == LIST
 
 
 def test_patroni_and_etcd_verify_each_other(rendered):
@@ -76,6 +79,7 @@ def test_patroni_and_etcd_verify_each_other(rendered):
     for side in ("", "PEER_"):
         assert etcd[f"ETCD_{side}CLIENT_CERT_AUTH"] == "true"
         assert etcd[f"ETCD_{side}TRUSTED_CA_FILE"] == AUTHORITY
+        assert etcd[f"ETCD_{side or 'CLIENT_'}CRL_FILE"] == LIST
         assert (etcd[f"ETCD_{side}CERT_FILE"], etcd[f"ETCD_{side}KEY_FILE"]) == (CERTIFICATE, KEY)
     urls = [url for name, value in etcd.items() if name.endswith("_URLS") for url in value.split(",")]
     assert len(urls) == 6 and all(url.startswith("https://") for url in urls), urls

@@ -160,7 +160,13 @@ def test_what_a_host_said_is_taken_apart(host, authority):
     found = certificates.host_certificate(reading(host, authority))
     assert found["modes"] == MODES
     assert found["certificate"] == text(host[0])
-    assert certificates.host_certificate("") == {"modes": "", "key_digest": "", "certificate": "", "authority": ""}
+    assert certificates.host_certificate("") == {
+        "modes": "",
+        "key_digest": "",
+        "certificate": "",
+        "authority": "",
+        "revocations": "",
+    }
 
 
 def test_a_key_that_everybody_may_read_and_a_changed_authority(authority):
@@ -168,4 +174,34 @@ def test_a_key_that_everybody_may_read_and_a_changed_authority(authority):
     said = reading(host, authority, MODES.replace("644", "666"))
     problems = certificates.host_certificate_problems(said, MODES, ["db1"], 30, authority=text(make("new")[0]))
     assert problems[0] == "files: found /etc/tls/host.crt=666:root:root, expected /etc/tls/host.crt=644:root:root"
-    assert problems[1].startswith("authority: found another")
+    assert problems[1].startswith("authority: found others")
+
+
+def test_a_certificate_of_the_authority_that_signs_no_more(authority):
+    host, new = make("db1", ["db1"], *authority, days=20000), make("new", days=20000)
+    both = text(authority[0]) + text(new[0])
+    said = reading(host, authority).rpartition("|")[0] + "|" + base64.b64encode(both.encode()).decode()
+    given = {"modes": MODES, "names": ["db1"], "days": 30, "authority": both}
+    assert certificates.host_certificate_problems(said, **given, signer=text(authority[0])) == []
+    assert certificates.host_certificate_problems(said, **given, signer=text(new[0]))[0].startswith(
+        "chain: found CN=db1"
+    )
+
+
+def revocation_list(authority, *hosts):
+    made = x509.CertificateRevocationListBuilder(authority[0].subject, NOW, NOW + datetime.timedelta(days=300))
+    for host in hosts:
+        made = made.add_revoked_certificate(x509.RevokedCertificateBuilder(host[0].serial_number, NOW).build())
+    return made.sign(authority[1], hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_another_list_is_told_from_being_on_it(authority):
+    host = make("db1", ["db1"], *authority, days=20000)
+    empty, full = revocation_list(authority), revocation_list(make("new")) + revocation_list(authority, host)
+    said = f"{reading(host, authority)}|{base64.b64encode(empty.encode()).decode()}"
+    given = {"modes": MODES, "names": ["db1"], "days": 30}
+    assert certificates.host_certificate_problems(said, **given, revocations=empty) == []
+    problems = certificates.host_certificate_problems(said, **given, revocations=full)
+    assert [problem.partition(":")[0] for problem in problems] == ["revocations", "revoked"]
+    said = f"{reading(host, authority)}|{base64.b64encode(full.encode()).decode()}"
+    assert certificates.host_certificate_problems(said, **given)[0].startswith("revoked: ")
