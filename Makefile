@@ -101,14 +101,15 @@ molecule: tools
 site: tools
 	pytest -v $(SITE_TESTS)
 
-# Which drills, all without a name; how often each; whether docs/drills.csv gets the rounds.
+# Which drills, all without a name; how often each; after which site.yml runs; whether docs/drills.csv gets the rounds.
 DRILLS ?=
 TIMES ?= 10
+SITE_AFTER ?= each
 RECORD ?= yes
 
 .PHONY: drills
 drills: tools ## Break the database and Redis of the lab that stands under clients' writes (DRILLS="kill power_off" TIMES=3)
-	python3 tests/drills/run.py --times $(TIMES) $(if $(filter yes,$(RECORD)),--record) $(DRILLS)
+	python3 tests/drills/run.py --times $(TIMES) --site $(SITE_AFTER) $(if $(filter yes,$(RECORD)),--record) $(DRILLS)
 
 # Hosts of the lab that `make audit` looks at, all without a name.
 AUDIT_HOSTS ?=

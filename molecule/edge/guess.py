@@ -32,6 +32,6 @@ answers, deadline = [], time.monotonic() + 60
 while "banned" not in answers:
     assert time.monotonic() < deadline, f"{SOURCE} is not banned after {len(answers)} guesses"
     answers.append(guess())
-    time.sleep(0.5)
-assert set(answers[:-1]) == {"403"} and len(answers) > 10, answers
+    time.sleep(0.2)
+assert set(answers[:-1]) == {"403"} and len(answers) > 60, answers
 print(f"banned after {len(answers) - 1} guesses")

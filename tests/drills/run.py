@@ -201,6 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of: {', '.join(DRILLS)}")
     parser.add_argument("--times", type=int, default=10, help="rounds of each drill (10)")
+    parser.add_argument("--site", choices=["each", "last"], default="each", help="after which drill site.yml runs")
     parser.add_argument("--record", action="store_true", help="append each round to docs/drills.csv")
     parser.add_argument("--scenario", help="a molecule scenario whose hosts stand, instead of a lab")
     parser.add_argument("--recorded", action="store_true", help="only print the table of all rounds so far")
@@ -224,7 +225,8 @@ def main() -> int:
         for number in range(1, given.times + 1):
             found = drill.round(lab, drill)
             changed = None
-            if number == given.times and not found.problem and not given.scenario:
+            ends = number == given.times and (given.site == "each" or name == chosen[-1])
+            if ends and not found.problem and not given.scenario:
                 changed, found.problem = again(lab)
             measured = asdict(found) | {"problem": " ".join(found.problem.split())[:200]}
             reasons = measured.pop("reasons")

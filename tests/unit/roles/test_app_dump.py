@@ -9,7 +9,7 @@ from repository import ROOT, load, render_all
 IMAGE = "example/api:1"
 SERVICES = [{"name": "api", "image": IMAGE, "port": 8000}]
 DATABASES = [{"name": "ledger", "owner": "ledger"}, {"name": "archive", "owner": "ledger"}]
-DUMPED = ["dump ledger archive"]
+DUMPED = ["dump ledger", "dump archive"]
 
 
 class Case:

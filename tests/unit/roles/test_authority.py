@@ -69,7 +69,9 @@ def test_the_steps_of_a_rotation(place):
     sh(place, COMMANDS["sign"])
     assert read(place) == ("key", "new.crt\n", "old.crt\nnew.crt\n", "old.crl\nnew.crl\n", "sign")
     sh(place, COMMANDS["end"])
-    assert read(place) == ("key", "new.crt\n", "new.crt\n", "new.crl\n", "")
+    assert read(place) == ("key", "new.crt\n", "new.crt\n", "new.crl\n", "end")
+    sh(place, COMMANDS["done"])
+    assert read(place)[4] == ""
     assert sorted(path.name for path in place.iterdir()) == ["ca.crl", "ca.crt", "ca.key", "issued"]
     assert (place / "issued/new").exists() and not (place / "issued/old").exists()
 
@@ -98,4 +100,4 @@ def test_an_end_that_is_killed_anywhere_is_taken_again(place, tmp_path):
         assert signer in trusted
         if step == "sign":
             sh(here, COMMANDS["end"])
-        assert read(here) == ("key", "new.crt\n", "new.crt\n", "new.crl\n", "")
+        assert read(here) == ("key", "new.crt\n", "new.crt\n", "new.crl\n", "end")

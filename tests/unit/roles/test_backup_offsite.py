@@ -121,22 +121,6 @@ def test_a_wrong_key_names_the_secret_of_the_repository(settings):
         repository.info(repository.offsite(settings))
 
 
-def test_a_repository_that_does_not_know_the_cluster_is_told_before_a_backup(settings, monkeypatch):
-    """As after a restore from off site, on a backup host that was made anew."""
-    monkeypatch.setattr(database, "primary", lambda _settings: database_session)
-    settings.known["--repo=1"] = UNKNOWN
-
-    def created(_settings, words):
-        assert settings.asked[-1] == ("stanza-create",)
-        settings.known["--repo=1"] = FULL
-
-    monkeypatch.setattr(repository, "run_backup", created)
-    assert repository.back_up(settings, "full")["label"] == "20261121-010000F"
-    monkeypatch.setattr(repository, "run_backup", lambda _settings, words: None)
-    repository.back_up(settings, "full")
-    assert settings.asked.count(("stanza-create",)) == 1
-
-
 class Session:
     def __enter__(self):
         return self

@@ -89,7 +89,7 @@ def do_dump(settings, given):
 
     # Some databases alone say nothing about the age of the others' dumps.
     if given.database == ["all"]:
-        jobs.taken(settings, "dumps", work)
+        jobs.taken(settings, "dumps", work, wait=True)  # a deployment may be dumping
     else:
         with lock("dumps", wait=True):  # a deployment need not fail because it is night
             work()

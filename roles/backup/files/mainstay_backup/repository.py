@@ -209,9 +209,6 @@ def share_points(settings, known, now=None):
 
 def back_up(settings, kind):
     """A backup; gives what the repository says of it."""
-    # One that was begun anew, beside another from which the cluster was restored, does not know it yet.
-    if info(settings)["status"]["code"] in MISSING:
-        pgbackrest(settings, "stanza-create")
     words = [repo_option(settings), f"--type={kind}", "backup"]
     with database.turn(settings, "backup"):
         run_backup(settings, words)
