@@ -4,8 +4,6 @@ Runs where the application runs, in a container of it, with its driver, its secr
     python3 -c "$(cat client.py)" write RATE   writes until its input ends; per attempt: TIME ok|failed ID [REASON]
     python3 -c "$(cat client.py)" read RATE    the same with queries, through the read-only entry
     python3 -c "$(cat client.py)" lost < IDS   prints those of the ids that the database does not have
-    python3 -c "$(cat client.py)" crowd N      N sessions that stay open and write now and then, until its input ends;
-                                               as write, after ok ID the number of the session
     python3 -c "$(cat client.py)" drop         removes the table
 A session of write and read lives for SESSION_SECONDS, as those of a pool do. A statement that failed is never sent
 again: it counts.
@@ -13,9 +11,7 @@ again: it counts.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import random
 import select
 import sys
 import threading
@@ -35,9 +31,6 @@ READ_ONLY = {"port": 5001}
 # As docs/postgresql.md asks of clients: one that waits for an answer sends nothing, and never sees its peer is gone.
 GIVES_UP = {"tcp_user_timeout": 8000, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3}
 OPTIONS = {"connect_timeout": 3, "prepare_threshold": None, "autocommit": True, **GIVES_UP}
-# Seconds between writes of a session of a crowd, and until one that was lost tries again; by chance half or half more.
-CROWD_PACE = 5.0
-CROWD_RETRY = 1.0
 
 
 def url() -> str:
@@ -108,37 +101,6 @@ def lost() -> None:
             say(key)
 
 
-def crowd(sessions: int) -> None:
-    """In one thread: a container may not have as many as there are sessions."""
-    with connect() as connection:
-        connection.execute(TABLE)
-
-    async def one(number: int) -> None:
-        connection = None
-        await asyncio.sleep(random.uniform(0, CROWD_PACE))
-        while True:
-            key, pause = str(uuid.uuid4()), CROWD_PACE
-            try:
-                if connection is None:
-                    connection = await psycopg.AsyncConnection.connect(url(), **OPTIONS)
-                await connection.execute(INSERT, (key,))
-                say(f"{time.time():.4f}", "ok", key, number)
-            except psycopg.Error as error:
-                say(f"{time.time():.4f}", "failed", key, " ".join(str(error).split())[:160])
-                if connection is not None:
-                    await connection.close()
-                connection, pause = None, CROWD_RETRY
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-
-    async def all_of_them() -> None:
-        running = [asyncio.create_task(one(number)) for number in range(sessions)]
-        await asyncio.to_thread(sys.stdin.read)
-        for each in running:
-            each.cancel()
-
-    asyncio.run(all_of_them())
-
-
 def drop() -> None:
     with connect() as connection:
         connection.execute("drop table if exists drill_entries")
@@ -146,5 +108,5 @@ def drop() -> None:
 
 if __name__ == "__main__":
     job, *rest = sys.argv[1:]
-    jobs = {"write": write, "read": read, "lost": lost, "crowd": crowd, "drop": drop}
-    jobs[job](*map(float if job in ("write", "read") else int, rest))
+    jobs = {"write": write, "read": read, "lost": lost, "drop": drop}
+    jobs[job](*map(float, rest))

@@ -12,7 +12,7 @@ from acts import Broken, wait
 
 from tests.lab import Lab
 
-DATABASE, REDIS = "client.py", "redis_client.py"
+DATABASE, CROWD, REDIS = "client.py", "crowd.py", "redis_client.py"
 RATE = 40  # statements per second
 
 

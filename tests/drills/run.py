@@ -135,7 +135,7 @@ def reconnect(lab: Lab, drill: Drill) -> Found:
     problem, back = "", []
     hosts = [host for host in lab.hosts if host.startswith("app")]
     crowds = [
-        Client(lab, "crowd", host=host, sessions=SESSIONS // len(hosts) + (number < SESSIONS % len(hosts)))
+        Client(lab, "hold", observer.CROWD, host, SESSIONS // len(hosts) + (number < SESSIONS % len(hosts)))
         for number, host in enumerate(hosts)
     ]
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,18 @@ def test_a_client_with_a_foreign_certificate_is_refused(lab: Lab, foreign, servi
 def test_a_client_without_a_certificate_is_refused(lab: Lab, foreign, service: str):
     said = probe(lab, service)
     assert said.startswith("refused by the server: "), said
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_handshake_is_short(lab: Lab, service: str):
+    """A server that asks for certificates names whose: not every authority that the system trusts, 15 KB for each login."""
+    kind, port, _verifies = SERVICES[service]
+    host = first(lab, kind)
+    start = "-starttls postgres" if service in ("PostgreSQL", "PgBouncer") else ""
+    own = f"-cert {OWN[0]} -key {OWN[1]} -CAfile {AUTHORITY}"
+    said = lab.shell(host, f"openssl s_client -connect {lab.address(host)}:{port} {start} {own} </dev/null 2>&1", False)
+    read = re.search(r"SSL handshake has read (\d+) bytes", said)
+    assert read and 0 < int(read[1]) < 5000, said[-1000:]
 
 
 def test_libpq_refuses_it_too(lab: Lab, foreign):
