@@ -91,7 +91,7 @@ def test_a_client_without_a_certificate_is_refused(lab: Lab, foreign, service: s
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_handshake_is_short(lab: Lab, service: str):
-    """A server that asks for certificates names whose, not every authority that the system trusts: 15 KB for each login."""
+    """A server that asks for certificates says whose: not of every authority that the system trusts, 15 KB a login."""
     kind, port, _verifies = SERVICES[service]
     host = first(lab, kind)
     start = "-starttls postgres" if service in ("PostgreSQL", "PgBouncer") else ""
