@@ -7,14 +7,17 @@ import base64
 import datetime
 import hashlib
 import ipaddress
-import re
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.plugin_utils._certificate_chain import (
+    REVOKED,
     chain_problem,
     date_problem,
+    is_listed,
     issuer_problems,
     issuers,
+    list_problems,
+    revocation_lists,
     usage_problem,
 )
 
@@ -25,9 +28,6 @@ try:
     HAS_CRYPTOGRAPHY = True
 except ImportError:
     HAS_CRYPTOGRAPHY = False
-
-
-CRL = re.compile(r"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----\n?", re.DOTALL)
 
 
 def _digest(public_key):
@@ -77,9 +77,9 @@ def _key_problem(certificate, key, key_digest):
 
 
 def certificate_problems(
-    certificate, authority, names=None, days=0, key=None, key_digest="", now=None, usages=("server",)
+    certificate, authority, names=None, days=0, key=None, key_digest="", now=None, usages=("server",), revocations=""
 ):
-    """List what is wrong with a certificate (with its chain), given its authority and its key or the key's digest."""
+    """List what is wrong with a certificate (with its chain), given its authority, and its key or the key's digest."""
     if not HAS_CRYPTOGRAPHY:
         raise AnsibleFilterError(
             "mainstay.platform.certificate_problems needs the Python library cryptography on the controller"
@@ -98,6 +98,7 @@ def certificate_problems(
     problems += [f"chain: {text}" for text in (chain_problem(chain, authorities),) if text]
     # A certificate that is its own authority is for the one who supplies it to judge.
     problems += [usage_problem(chain[0], usages), *issuer_problems(issuers(chain, authorities), now)]
+    problems += list_problems(revocations, chain[0], now) if revocations else []
     return [text for text in problems if text]
 
 
@@ -107,12 +108,6 @@ def host_certificate(reading):
     texts = [base64.b64decode(field).decode() for field in files]
     found = dict(zip(("certificate", "authority", "revocations"), texts, strict=True))
     return {"modes": modes.strip(), "key_digest": key_digest, **found}
-
-
-def _revoked(certificate, lists):
-    """Whether a certificate is on one of the lists, by its number alone: each list has those of all authorities."""
-    numbers = {entry.serial_number for text in CRL.findall(lists) for entry in x509.load_pem_x509_crl(text.encode())}
-    return any(found.serial_number in numbers for found in _load(certificate, "")[0][:1])
 
 
 def host_certificate_problems(reading, modes, names, days, authority="", signer="", revocations=""):
@@ -132,11 +127,12 @@ def host_certificate_problems(reading, modes, names, days, authority="", signer=
         problems.append("authority: found others trusted than those of the environment, expected the same")
     if revocations and found["revocations"].strip() != revocations.strip():
         problems.append("revocations: found other lists than those of the authorities, expected the same")
-    if _revoked(found["certificate"], revocations or found["revocations"]):
-        problems.append("revoked: found the certificate on the list of its authority, expected one that is not")
-    return problems + certificate_problems(
-        found["certificate"], signer or found["authority"], names=names, days=days, key_digest=found["key_digest"]
-    )
+    # Each list of ours has the numbers of all authorities: a certificate of one that is gone counts too.
+    if any(is_listed(each, revocation_lists(revocations)) for each in _load(found["certificate"], "")[0][:1]):
+        problems.append(REVOKED)
+    given = {"names": names, "days": days, "key_digest": found["key_digest"]}
+    given |= {"certificate": found["certificate"], "revocations": revocations or found["revocations"]}
+    return list(dict.fromkeys(problems + certificate_problems(authority=signer or found["authority"], **given)))
 
 
 class FilterModule:

@@ -17,6 +17,7 @@ PROPERTIES = (
     "InactiveExitTimestamp",
     "StateChangeTimestamp",
     "ReloadResult",
+    "Triggers",
 )
 AT_BOOT = ("enabled", "static", "generated", "alias", "indirect")
 
@@ -59,10 +60,10 @@ def unread(shown, drop_ins):
     return shown.get("NeedDaemonReload") == "yes" or not set(drop_ins) <= set(shown.get("DropInPaths", "").split())
 
 
-def needed(shown, service, written, drop_ins):
-    """What a service needs, in order. `written`: when its newest file was; `drop_ins`: what adds to its unit."""
+def needed(shown, service, written, outdated):
+    """What a service needs, in order. `written`: when its newest file was; `outdated`: if units are to be read."""
     active, at_boot = shown.get("ActiveState"), shown.get("UnitFileState")
-    actions = ["daemon-reload"] if unread(shown, drop_ins) else []
+    actions = ["daemon-reload"] if outdated else []
     if service["state"] == "stopped":
         actions += ["disable"] if at_boot == "enabled" else []
         return actions + (["stop"] if active in ("active", "reloading", "activating") else [])

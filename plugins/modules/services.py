@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Enables and starts services in one call, and restarts or reloads those that are older than one of their files.
   - So a restart is never lost, as that of a handler is when a run is killed between the file and the end of the play.
+  - Of a timer, systemd reads the unit that it starts again, too, when that was changed.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -117,6 +118,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._systemd import 
     drop_in_directories,
     needed,
     parse_show,
+    unread,
 )
 
 PAUSE = 1  # seconds between two tries
@@ -177,12 +179,17 @@ def wait_until_reloaded(module, service, clock=time.monotonic, sleep=time.sleep)
         sleep(PAUSE)
 
 
+def show(module, name):
+    """What systemd knows of a unit."""
+    _code, out, _error = module.run_command(
+        ["systemctl", "show", "--timestamp=us+utc", "-p", ",".join(PROPERTIES), name]
+    )
+    return parse_show(out)
+
+
 def look_after(module, service, may_change):
     """What one service needs, done when it may be."""
-    _code, out, _error = module.run_command(
-        ["systemctl", "show", "--timestamp=us+utc", "-p", ",".join(PROPERTIES), service["name"]]
-    )
-    shown = parse_show(out)
+    shown = show(module, service["name"])
     if shown.get("LoadState") != "loaded":
         if service["state"] == "stopped":
             return []
@@ -191,7 +198,10 @@ def look_after(module, service, may_change):
             module.fail_json(
                 msg=f"service {service['name']}: found {found}; expected a unit of that name; install its package"
             )
-    actions = needed(shown, service, newest(service["files"]), drop_ins(service["name"]))
+    # Nobody looks after what a timer starts: it does not run in between.
+    units = {service["name"]: shown} | {name: show(module, name) for name in shown.get("Triggers", "").split()}
+    outdated = any(unread(each, drop_ins(name)) for name, each in units.items())
+    actions = needed(shown, service, newest(service["files"]), outdated)
     for action in actions if may_change else []:
         act(module, service, action)
     return actions

@@ -1,14 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is wrong with a chain of certificates: dates, purposes, signatures. Pure; private to this collection."""
+"""What is wrong with a chain of certificates and its revocation lists. Pure; private to this collection."""
 
 from __future__ import annotations
 
 import datetime
+import re
 
 try:
     from cryptography import x509
 except ImportError:
     x509 = None  # the filter that asks says so
+
+CRL = re.compile(r"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----\n?", re.DOTALL)
+REVOKED = "revoked: found the certificate on the list of its authority, expected one that is not"
 
 
 def date_problem(certificate, days, now):
@@ -71,3 +75,30 @@ def _signed_by(certificate, issuer):
         return True
     except Exception:  # each kind of key raises its own error, and all of them say no
         return False
+
+
+def revocation_lists(text):
+    """All lists of a PEM text; none when one of them cannot be read."""
+    try:
+        return [x509.load_pem_x509_crl(found.encode()) for found in CRL.findall(text)]
+    except ValueError:
+        return []
+
+
+def is_listed(certificate, lists):
+    """Whether a certificate is on one of the lists, by its number alone."""
+    return any(found.get_revoked_certificate_by_serial_number(certificate.serial_number) for found in lists)
+
+
+def list_problems(text, certificate, now):
+    """A server refuses everybody whose authority's list does not hold now."""
+    lists = revocation_lists(text)
+    if not lists:
+        yield "revocations: found no readable list, expected one or more in PEM"
+    for each in lists:
+        begin, end = each.last_update_utc, each.next_update_utc
+        if end is None or not begin <= now < end:
+            span = f"valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" if end else "without an end"
+            yield f"revocations: found the list of {each.issuer.rfc4514_string()} {span}, expected it to be valid now"
+    if is_listed(certificate, [each for each in lists if each.issuer == certificate.issuer]):
+        yield REVOKED

@@ -89,9 +89,9 @@ class Direct:
         ).stdout.split()
 
 
-def kill_in(lab: Lab, play: str, playbook: str = "rotate_secrets") -> None:
+def kill_in(lab: Lab, play: str, playbook: str = "rotate_secrets", *arguments: str) -> None:
     """SIGKILL of a rotation some seconds after it has come to a play."""
-    command = ["ansible-playbook", "-i", str(lab.inventory), f"playbooks/{playbook}.yml"]
+    command = ["ansible-playbook", "-i", str(lab.inventory), f"playbooks/{playbook}.yml", *arguments]
     with LOG.open("w") as log:
         run = subprocess.Popen(
             command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -32,8 +32,6 @@ SERVICE = {
         ({"ActiveState": "reloading"}, {}, START + 1, ["restart"]),
         ({"ActiveState": "inactive"}, {}, START + 1, ["start"]),
         ({"ActiveState": "failed", "UnitFileState": "disabled"}, {}, 0, ["enable", "start"]),
-        ({"NeedDaemonReload": "yes"}, {}, 0, ["daemon-reload"]),
-        ({"NeedDaemonReload": "yes"}, {}, START + 1, ["daemon-reload", "restart"]),
         ({"UnitFileState": "static"}, {}, 0, []),
         ({"UnitFileState": "indirect"}, {}, 0, []),
         # A member that waits for the others, with the files that it began with and with others.
@@ -56,12 +54,24 @@ SERVICE = {
     ],
 )
 def test_a_service_gets_what_it_needs(shown, service, written, actions):
-    assert _systemd.needed({**SHOWN, **shown}, {**SERVICE, **service}, written, []) == actions
+    assert _systemd.needed({**SHOWN, **shown}, {**SERVICE, **service}, written, False) == actions
 
 
-@pytest.mark.parametrize(("known", "actions"), [("", ["daemon-reload"]), (f"/run/x.conf {DROP_IN}", [])])
-def test_a_drop_in_that_systemd_has_not_seen_is_read(known, actions):
-    assert _systemd.needed({**SHOWN, "DropInPaths": known}, SERVICE, 0, [DROP_IN]) == actions
+@pytest.mark.parametrize(("written", "actions"), [(0, ["daemon-reload"]), (START + 1, ["daemon-reload", "restart"])])
+def test_a_unit_is_read_before_its_service_is_restarted(written, actions):
+    assert _systemd.needed(SHOWN, SERVICE, written, True) == actions
+
+
+@pytest.mark.parametrize(
+    ("shown", "unread"),
+    [
+        ({"NeedDaemonReload": "no"}, True),
+        ({"NeedDaemonReload": "no", "DropInPaths": f"/run/x.conf {DROP_IN}"}, False),
+        ({"NeedDaemonReload": "yes", "DropInPaths": DROP_IN}, True),
+    ],
+)
+def test_a_drop_in_that_systemd_has_not_seen_is_to_be_read(shown, unread):
+    assert _systemd.unread(shown, [DROP_IN]) is unread
 
 
 def test_a_unit_is_added_to_by_its_name_and_its_prefixes():

@@ -28,11 +28,12 @@ def test_a_file_counts_from_when_it_came_whatever_its_date(tmp_path):
 @pytest.fixture
 def systemctl(monkeypatch):
     """What the module calls, with systemctl answering `shown` and every other command `codes` one after the other."""
-    seen = SimpleNamespace(calls=[], shown=LONG_AGO, codes=[])
+    seen = SimpleNamespace(calls=[], shown=LONG_AGO, others={}, codes=[])
 
     def run(_module, command):
         if command[1] == "show":
-            return 0, "\n".join(f"{key}={value}" for key, value in seen.shown.items()), ""
+            shown = seen.others.get(command[-1], seen.shown)
+            return 0, "\n".join(f"{key}={value}" for key, value in shown.items()), ""
         seen.calls.append(" ".join(command))
         return seen.codes.pop(0) if seen.codes else 0, "", "it says why"
 
@@ -63,6 +64,14 @@ def test_a_question_changes_nothing(run_module, systemctl, written, only, change
     found = run_module("services", services=[{"name": "a.service", "files": [written]}], **only)
     assert systemctl.calls == []
     assert found["changed"] is changed and found["actions"] == {"a.service": ["restart"]}
+
+
+@pytest.mark.parametrize(("outdated", "calls"), [("yes", ["systemctl daemon-reload"]), ("no", [])])
+def test_what_a_timer_starts_is_read_again(run_module, systemctl, outdated, calls):
+    systemctl.shown = {**LONG_AGO, "NeedDaemonReload": "no", "Triggers": "a.service"}
+    systemctl.others = {"a.service": {"LoadState": "loaded", "ActiveState": "inactive", "NeedDaemonReload": outdated}}
+    found = run_module("services", services=[{"name": "a.timer"}])
+    assert systemctl.calls == calls and found["changed"] is bool(calls)
 
 
 def test_a_unit_that_is_not_there(run_module, systemctl):
