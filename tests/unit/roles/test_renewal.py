@@ -7,6 +7,7 @@ import contextlib
 import grp
 import os
 import pwd
+import re
 import socketserver
 import ssl
 import threading
@@ -125,3 +126,12 @@ def test_what_is_due_is_found_and_nothing_else(runs, case):
     assert ("no certificate is due, and every service shows the present one" in output) is (not due), output
     assert ("shows a former one" in output) is ("not reloaded" in case), output
     assert ("renewal: found no certificate on db2, db3; expected hosts that are built" in output) is refused, output
+
+
+def test_nothing_due_ends_every_play(place):
+    # With --check, so that a play which does not end changes nothing on this machine.
+    given = look(place, "whole", ALL, SHOWN)
+    (run,) = render_all([("../../../playbooks/renew_certificates.yml", given, "--check", "--limit=db1")])
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert set(re.findall(r"TASK \[mainstay\.platform\.(\w+) :", run.stdout)) == {"certificates", "platform"}
+    assert all(int(count) <= 10 for count in re.findall(r" ok=(\d+)", run.stdout))

@@ -56,7 +56,7 @@ def test_links_lead_to_files_and_sections(path):
 def test_playbooks_that_are_named_exist():
     named = re.compile(r"(?:ansible-playbook\b[^`]*? |import_playbook: )mainstay\.platform\.(\w+)")
     found = [(place, name) for place, line in lines(PAGES) for name in named.findall(line)]
-    assert ("renew_certificates" in {name for _place, name in found}), "the pattern finds nothing any more"
+    assert "renew_certificates" in {name for _place, name in found}, "the pattern finds nothing any more"
     assert not [(place, name) for place, name in found if not (ROOT / "playbooks" / f"{name}.yml").is_file()]
 
 
