@@ -12,7 +12,7 @@ import pytest
 from client import Client
 from load import Load, unlimited
 
-from tests.lab import Lab, running
+from tests.lab import LOG, ROOT, Lab, running
 
 CROWD = Path(__file__).with_name("crowd.py").read_text()
 LIMIT = {"requests": 100, "window": 10, "entries": 100000}
@@ -240,3 +240,24 @@ def test_traffic_stops_and_returns_by_steps(lab: Lab, room: dict):
     assert met(lab)[0] == 200
     run = lab.playbook("traffic", "-e", "traffic_admit=100", *admit)
     assert (run.status, run.changed) == (0, {}), run.tail()
+
+
+def test_an_edge_that_is_lost_while_clients_return_has_the_other_step_back(lab: Lab):
+    admit = {"traffic_admit": 100, "traffic_steps": [25, 50], "traffic_hold": 5}
+    command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/traffic.yml", "-e", json.dumps(admit)]
+    run = lab.playbook("traffic", "-e", "traffic_admit=0")
+    assert run.status == 0, run.tail()
+    try:
+        with LOG.open("w") as log:
+            rise = subprocess.Popen(command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT)
+        # What comes next is that the second step is told to the edges.
+        until("the first step is good", lambda: "step | Assert that nothing was red" in LOG.read_text(), 900)
+        lab.shell("edge2", "systemctl stop ssh; pkill sshd || true")
+        assert rise.wait(900) != 0
+        said = " ".join(LOG.read_text(errors="replace").split())
+        assert "50 % of the clients: found edge2 cannot be reached any more. 0 % are admitted again" in said, said[-4000:]
+        assert lab.shell("edge1", "cat /etc/haproxy/admitted.map") == "clients 0"
+    finally:
+        lab.shell("edge2", "systemctl start ssh")
+        run = lab.playbook("traffic", "-e", json.dumps(admit))
+    assert run.status == 0, run.tail()
