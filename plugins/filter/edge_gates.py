@@ -7,7 +7,8 @@ from __future__ import annotations
 def edge_limit_gates(routes, general, asked):
     """Give a gate for the general limit, and one for each limit that a route has of its own.
 
-    The path has a segment that the edge itself refuses: no server is asked.
+    The path has a segment that the edge itself refuses: no server is asked. It lies below the prefix where that ends
+    with a slash, and beside it where not: what lies below may be another route's.
     """
     probed = [{"path_prefix": "/", "rate_limit": general}] if all("rate_limit" not in r for r in _open(routes)) else []
     for route in probed + [route for route in routes if "rate_limit" in route]:
@@ -17,9 +18,10 @@ def edge_limit_gates(routes, general, asked):
             "gate": f"a source is limited at its threshold: {prefix} of {host if route.get('hosts') else 'any host'}",
             "module": "mainstay.platform.rate_limit_check",
             "args": {
-                "path": f"{prefix.rstrip('/')}/./",
+                "path": f"{prefix}./" if prefix.endswith("/") else f"{prefix}~/./",
                 "host_header": host,
                 "requests": int(route["rate_limit"]["requests"]),
+                "table": f"rate_{route.get('number', 'global')}",
                 **asked,
             },
             "remedy": "look at the track-sc0 lines of the frontend https",

@@ -58,12 +58,12 @@ def loopback_source(choose=random.randrange):
 
 
 def judge_limit(statuses, retry_after, allowed, limited_status):
-    """(good, sentence) about the answers to one request more than a source may send."""
+    """(good, sentence) about the answers to the last request that a source may send, and to one more."""
     passed = next((index for index, status in enumerate(statuses) if status == limited_status), None)
     if passed is None:
-        return False, f"found all of {len(statuses)} requests passed; expected {limited_status} after {allowed}"
-    if passed != allowed:
-        return False, f"found {limited_status} after {passed} requests; expected it after {allowed}"
+        return False, f"found request {allowed + 1} of a source passed; expected {limited_status} after {allowed}"
+    if not passed:
+        return False, f"found {limited_status} to request {allowed} of a source; expected it after {allowed}"
     if not str(retry_after or "").isdigit():
         return False, f"found {limited_status} with Retry-After {retry_after!r}; expected it to name seconds"
-    return True, f"{passed} requests passed, the next one was answered {limited_status} with Retry-After {retry_after}"
+    return True, f"request {allowed} passed, the next one was answered {limited_status} with Retry-After {retry_after}"

@@ -7,13 +7,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: rate_limit_check
-short_description: Check that a web server limits a source at its threshold, and says so
+short_description: Check that HAProxy limits a source at its threshold, and says so
 version_added: 0.1.0
 description:
-  - Sends requests to a server on this host until one is limited.
-  - Fails unless that is the first one too many, and the answer names a time to wait.
-  - The requests come from a loopback address that is chosen at random each time.
-    So its count starts at zero, and no other client is limited by the check.
+  - Asks an HAProxy on this host as a source that may send one more request, and then once more.
+  - Fails unless the first one passes, the second one is limited, and that answer names a time to wait.
+  - The requests come from a loopback address that is chosen at random each time, so no other client is limited by the
+    check. What it has sent before is told to HAProxy over its socket; sent for real, as many requests as a high limit
+    allows would take longer than the window in which they count.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -33,9 +34,17 @@ options:
     type: str
     default: /
   requests:
-    description: How many requests a source may send. One more is sent.
+    description: How many requests a source may send.
     type: int
     required: true
+  table:
+    description: Name of the table in which HAProxy counts them, of type C(ipv6) with C(http_req_rate).
+    type: str
+    required: true
+  socket:
+    description: A socket of level admin of the process.
+    type: path
+    default: /run/haproxy/admin.sock
   limited_status:
     description: The status of a limited answer.
     type: int
@@ -57,6 +66,7 @@ EXAMPLES = r"""
 - name: Check that the edge limits a source after twenty requests
   mainstay.platform.rate_limit_check:
     requests: 20
+    table: rate_global
     ca_path: /etc/mainstay/tls/ca.crt
 """
 
@@ -70,12 +80,12 @@ sent:
   description: How many requests were sent.
   returned: always
   type: int
-  sample: 21
+  sample: 2
 evidence:
   description: The outcome in one line.
   returned: success
   type: str
-  sample: 20 requests passed, the next one was answered 429 with Retry-After 10
+  sample: request 20 passed, the next one was answered 429 with Retry-After 10
 """
 
 import http.client
@@ -83,6 +93,7 @@ import socket
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._edge import judge_limit, loopback_source
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Refused, say
 from ansible_collections.mainstay.platform.plugins.module_utils._tls import client_context
 
 
@@ -99,21 +110,27 @@ class Connection(http.client.HTTPConnection):
         self.sock = self.context.wrap_socket(plain, server_hostname=self.server_name)
 
 
+def have_sent(params, source):
+    """Have HAProxy count all requests of the source but one that it may send."""
+    command = f"set table {params['table']} key ::ffff:{source} data.http_req_rate {params['requests'] - 1}"
+    answer = say(params["socket"], command).strip()
+    if answer:
+        raise Refused(f"HAProxy at {params['socket']}: found {answer!r} to '{command}'; expected it to be done")
+
+
 def ask(params, source):
-    """Statuses in the order of the requests, up to the first limited one, and its Retry-After."""
-    statuses, retry_after = [], None
-    connection = Connection(params, source)
+    """Statuses of the last request that is allowed and of the next one, and the Retry-After of one that is limited."""
+    statuses = []
     headers = {"Host": params["host_header"] or params["server_name"]}
-    while len(statuses) <= params["requests"]:
+    for _request in range(2):
+        connection = Connection(params, source)
         connection.request("HEAD", params["path"], headers=headers)
         answer = connection.getresponse()
-        answer.read()
+        connection.close()
         statuses.append(answer.status)
         if answer.status == params["limited_status"]:
-            retry_after = answer.getheader("Retry-After")
-            break
-    connection.close()
-    return statuses, retry_after
+            return statuses, answer.getheader("Retry-After")
+    return statuses, None
 
 
 def main():
@@ -124,6 +141,8 @@ def main():
             "host_header": {"type": "str"},
             "path": {"type": "str", "default": "/"},
             "requests": {"type": "int", "required": True},
+            "table": {"type": "str", "required": True},
+            "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
             "limited_status": {"type": "int", "default": 429},
             "ca_path": {"type": "path"},
             "timeout": {"type": "float", "default": 5},
@@ -132,7 +151,10 @@ def main():
     )
     source = loopback_source()
     try:
+        have_sent(module.params, source)
         statuses, retry_after = ask(module.params, source)
+    except Refused as error:
+        module.fail_json(msg=str(error), source=source, sent=0)
     except (OSError, http.client.HTTPException) as error:
         module.fail_json(msg=f"127.0.0.1:{module.params['port']}: could not be asked: {error}", source=source, sent=0)
     good, sentence = judge_limit(statuses, retry_after, module.params["requests"], module.params["limited_status"])

@@ -8,25 +8,25 @@ from ansible_collections.mainstay.platform.plugins.filter import edge_gates
 
 FILTERS = edge_gates.FilterModule().filters()
 GENERAL = {"requests": 20, "window": 10}
-OWN = {"path_prefix": "/api/", "backend": "api", "rate_limit": {"requests": 3, "window": 60}}
-OPEN = {"path_prefix": "/", "backend": "web"}
+OWN = {"path_prefix": "/api/", "backend": "api", "rate_limit": {"requests": 3, "window": 60}, "number": 2}
+OPEN = {"path_prefix": "/", "backend": "web", "number": 3}
+ANY = ("rate-limit.invalid", "/./", 20, "rate_global")
 
 
 @pytest.mark.parametrize(
     ("routes", "asked"),
     [
-        ([], [("rate-limit.invalid", "/./", 20)]),
-        ([OPEN, OWN], [("rate-limit.invalid", "/./", 20), ("rate-limit.invalid", "/api/./", 3)]),
-        (
-            [{**OWN, "hosts": ["*.example.org"]}],
-            [("rate-limit.invalid", "/./", 20), ("rate-limit.example.org", "/api/./", 3)],
-        ),
-        ([{**OPEN, "rate_limit": {"requests": 5, "window": 1}}], [("rate-limit.invalid", "/./", 5)]),
+        ([], [ANY]),
+        ([OPEN, OWN], [ANY, ("rate-limit.invalid", "/api/./", 3, "rate_2")]),
+        ([{**OWN, "hosts": ["*.example.org"]}], [ANY, ("rate-limit.example.org", "/api/./", 3, "rate_2")]),
+        ([{**OPEN, "rate_limit": {"requests": 5, "window": 1}}], [("rate-limit.invalid", "/./", 5, "rate_3")]),
+        # Not below it, where another route may lie: /login/ is more exact.
+        ([{**OWN, "path_prefix": "/login"}], [ANY, ("rate-limit.invalid", "/login~/./", 3, "rate_2")]),
     ],
 )
 def test_every_limit_that_a_request_can_meet_has_a_gate(routes, asked):
     gates = FILTERS["edge_limit_gates"](routes, GENERAL, {"port": 443})
-    found = [(gate["args"]["host_header"], gate["args"]["path"], gate["args"]["requests"]) for gate in gates]
+    found = [tuple(gate["args"][name] for name in ("host_header", "path", "requests", "table")) for gate in gates]
     assert found == asked
     assert all(gate["args"]["port"] == 443 and gate["remedy"] for gate in gates)
 

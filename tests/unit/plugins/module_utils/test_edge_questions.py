@@ -51,12 +51,12 @@ def test_exactly_one_holder_is_good(own, others, good, text):
 @pytest.mark.parametrize(
     ("statuses", "retry_after", "good", "text"),
     [
-        ([200, 200, 429], "10", True, "2 requests passed"),
-        ([404, 503, 429], "10", True, "2 requests passed"),
-        ([200, 200, 200], None, False, "all of 3 requests passed"),
-        ([200, 429], "10", False, "after 1 requests"),
-        ([200, 200, 429], None, False, "Retry-After None"),
-        ([200, 200, 429], "soon", False, "Retry-After 'soon'"),
+        ([404, 429], "10", True, "request 2 passed, the next one was answered 429 with Retry-After 10"),
+        ([503, 429], "10", True, "request 2 passed"),
+        ([200, 200], None, False, "request 3 of a source passed; expected 429 after 2"),
+        ([429], "10", False, "found 429 to request 2"),
+        ([200, 429], None, False, "Retry-After None"),
+        ([200, 429], "soon", False, "Retry-After 'soon'"),
     ],
 )
 def test_the_limit_comes_at_its_threshold(statuses, retry_after, good, text):
