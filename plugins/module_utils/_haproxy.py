@@ -34,6 +34,15 @@ def admin_state(row):
     return "maint" if admin & FORCED_MAINT else "drain" if admin & FORCED_DRAIN else "ready"
 
 
+def leading_to(servers, addresses):
+    """The servers that lead to some of ADDRESS:PORT, as (backend, server), from the answer to `show servers state`."""
+    return [
+        (row["be_name"], row["srv_name"])
+        for row in table(servers)
+        if f"{row['srv_addr']}:{row.get('srv_port')}" in addresses
+    ]
+
+
 def shares(servers):
     """{(backend, server): {weight, state}} of every server, from the answer to `show servers state`."""
     return {

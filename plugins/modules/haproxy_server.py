@@ -21,11 +21,15 @@ options:
   backend:
     description: Name of the backend.
     type: str
-    required: true
   server:
     description: Name of the server in O(backend).
     type: str
-    required: true
+  addresses:
+    description:
+      - Addresses as C(ADDRESS:PORT), instead of O(backend) and O(server). Every server that leads to one of them is
+        meant, in whatever backend, also one that only the running process knows.
+    type: list
+    elements: str
   state:
     description:
       - V(ready) gives it new sessions while its health checks say so.
@@ -90,6 +94,13 @@ EXAMPLES = r"""
     expires: 1800
     required: false
 
+- name: Ensure that clients have left two instances, by whatever names the edge knows them
+  mainstay.platform.haproxy_server:
+    addresses: ['192.0.2.21:8001', '192.0.2.21:8002']
+    state: drain
+    wait_sessions: 0
+    required: false
+
 - name: Ensure that it serves again
   mainstay.platform.haproxy_server:
     backend: api
@@ -120,14 +131,21 @@ closed:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import commands, expiry, missing, server_state
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import (
+    commands,
+    expiry,
+    leading_to,
+    missing,
+    server_state,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
 
 PAUSE = 0.2  # seconds between two looks
 NO_SUCH_UNIT = 5  # what systemctl ends with
 ARGUMENTS = {
-    "backend": {"type": "str", "required": True},
-    "server": {"type": "str", "required": True},
+    "backend": {"type": "str"},
+    "server": {"type": "str"},
+    "addresses": {"type": "list", "elements": "str"},
     "state": {"type": "str", "choices": ["ready", "drain", "maint"]},
     "health": {"type": "str", "choices": ["enabled", "disabled"]},
     "wait_sessions": {"type": "int"},
@@ -140,19 +158,33 @@ ARGUMENTS = {
 }
 
 
-def read(path, params):
-    found = server_state(say(path, "show servers state"), say(path, "show stat"), params["backend"], params["server"])
+def read(path, name):
+    found = server_state(say(path, "show servers state"), say(path, "show stat"), *name)
     if found is None:
         raise Missing(
-            f"HAProxy at {path}: found no server {params['backend']}/{params['server']}; expected it among "
+            f"HAProxy at {path}: found no server {'/'.join(name)}; expected it among "
             "`show servers state`; correct the name"
         )
     return found
 
 
-def tell(path, params, only_say):
-    """Have one HAProxy do what it does not do yet; give the commands."""
-    given = commands(read(path, params), params, params["backend"], params["server"])
+def meant(path, params):
+    """The servers of one HAProxy that are meant, as (backend, server)."""
+    if params["server"]:
+        read(path, (params["backend"], params["server"]))
+        return [(params["backend"], params["server"])]
+    found = leading_to(say(path, "show servers state"), params["addresses"])
+    if not found:
+        raise Missing(
+            f"HAProxy at {path}: found no server that leads to {' or '.join(params['addresses'])}; expected one among "
+            "`show servers state`; correct the address"
+        )
+    return found
+
+
+def tell(path, name, params, only_say):
+    """Have one HAProxy do what it does not do yet with a server; give the commands."""
+    given = commands(read(path, name), params, *name)
     for command in [] if only_say else given:
         answer = say(path, command).strip()
         if answer:
@@ -160,11 +192,18 @@ def tell(path, params, only_say):
     return given
 
 
-def wait(path, params, end, clock=time.monotonic, sleep=time.sleep):
-    """Wait for one HAProxy until the deadline; give how many sessions were closed then."""
+def tell_all(found, params, only_say):
+    return {
+        path: [command for name in names for command in tell(path, name, params, only_say)]
+        for path, names in found.items()
+    }
+
+
+def wait(path, name, params, end, clock=time.monotonic, sleep=time.sleep):
+    """Wait for one server of one HAProxy until the deadline; give how many sessions were closed then."""
     wanted = {"sessions": params["wait_sessions"], "up": params["wait_up"]}
     while True:
-        found = read(path, params)
+        found = read(path, name)
         lacks = missing(found, wanted)
         if not lacks:
             return 0
@@ -172,10 +211,10 @@ def wait(path, params, end, clock=time.monotonic, sleep=time.sleep):
             break
         sleep(PAUSE)
     if params["shutdown"] and not missing(found, {"up": params["wait_up"]}):
-        say(path, f"shutdown sessions server {params['backend']}/{params['server']}")
+        say(path, f"shutdown sessions server {'/'.join(name)}")
         return found["sessions"]
     raise Refused(
-        f"server {params['backend']}/{params['server']} at {path}: found {lacks} after {params['deadline']:g} s; "
+        f"server {'/'.join(name)} at {path}: found {lacks} after {params['deadline']:g} s; "
         f"expected {expected(wanted)}; look at its health checks and at `show sess`"
     )
 
@@ -188,49 +227,60 @@ def expected(wanted):
 
 
 def there(params):
-    """The sockets whose HAProxy has the server."""
-    found = []
+    """The servers that are meant, by the socket of the HAProxy that has them."""
+    found = {}
     for path in params["sockets"]:
         try:
-            read(path, params)
-            found.append(path)
+            found[path] = meant(path, params)
         except Missing:
             if params["required"]:
                 raise
     return found
 
 
-def expire(module, params, paths):
+def expire(module, params, found):
     """End what the call before left to happen by itself, and leave it anew."""
-    unit = f"mainstay-haproxy-{params['backend']}-{params['server']}"
-    code, _out, error = module.run_command(["systemctl", "stop", f"{unit}.timer"])
-    if code not in (0, NO_SUCH_UNIT):
-        raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to stop; see systemctl status {unit}.timer")
-    if not params["expires"] or not paths:
-        return
-    code, _out, error = module.run_command(expiry(unit, params["expires"], params["backend"], params["server"], paths))
-    if code:
-        raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to be made; nothing was told to HAProxy")
+    # Of a server that is named also where no HAProxy has it any more.
+    names = {(params["backend"], params["server"])} if params["server"] else set()
+    for name in sorted(names.union(*found.values())):
+        unit = f"mainstay-haproxy-{'-'.join(name)}"
+        code, _out, error = module.run_command(["systemctl", "stop", f"{unit}.timer"])
+        if code not in (0, NO_SUCH_UNIT):
+            raise Refused(
+                f"{unit}.timer: found {error.strip()!r}; expected it to stop; see systemctl status {unit}.timer"
+            )
+        paths = [path for path, known in found.items() if name in known]
+        if not params["expires"] or not paths:
+            continue
+        code, _out, error = module.run_command(expiry(unit, params["expires"], *name, paths))
+        if code:
+            raise Refused(f"{unit}.timer: found {error.strip()!r}; expected it to be made; nothing was told to HAProxy")
 
 
 def act(module, params):
     """What was told to whom, and how many sessions were closed."""
-    paths = there(params)
+    found = there(params)
     if module.check_mode:
-        return {path: tell(path, params, True) for path in paths}, 0
+        return tell_all(found, params, True), 0
     # A run that is killed at any point leaves the server as it should be, or somebody who brings it back.
     if params["expires"]:
-        expire(module, params, paths)
-    told = {path: tell(path, params, False) for path in paths}
+        expire(module, params, found)
+    told = tell_all(found, params, False)
     end = time.monotonic() + params["deadline"]
-    closed = sum(wait(path, params, end) for path in paths)
+    closed = sum(wait(path, name, params, end) for path, names in found.items() for name in names)
     if not params["expires"]:
-        expire(module, params, paths)
+        expire(module, params, found)
     return told, closed
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        required_together=[("backend", "server")],
+        required_one_of=[("server", "addresses")],
+        mutually_exclusive=[("server", "addresses")],
+        supports_check_mode=True,
+    )
     try:
         told, closed = act(module, module.params)
     except Refused as error:

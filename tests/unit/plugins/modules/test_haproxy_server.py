@@ -36,9 +36,10 @@ def act(monkeypatch, haproxy, deadline=5.0, **options):
     monkeypatch.setattr(haproxy_server, "say", haproxy.say)
     params = dict.fromkeys(haproxy_server.ARGUMENTS) | {"backend": "api", "server": "app1", "deadline": deadline}
     params |= {"shutdown": False} | options
-    haproxy_server.tell("socket", params, False)
+    name = (params["backend"], params["server"])
+    haproxy_server.tell("socket", name, params, False)
     moments = iter(range(1000))
-    return haproxy_server.wait("socket", params, deadline, lambda: next(moments), lambda _seconds: None)
+    return haproxy_server.wait("socket", name, params, deadline, lambda: next(moments), lambda _seconds: None)
 
 
 def test_a_drained_server_is_waited_for(monkeypatch):
@@ -130,3 +131,31 @@ def test_an_edge_that_is_still_to_come_is_passed_over_where_that_is_allowed(monk
     assert (told, closed) == ({}, 0)
     with pytest.raises(haproxy_server.Missing):
         play(monkeypatch, haproxy, state="drain", **options)
+
+
+TWO = (
+    "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_check_state srv_port\n"
+    "4 api 1 app1-2 192.0.2.21 2 0 6 8001\n"
+    "4 api 2 app1-1 192.0.2.21 2 0 6 8000\n"
+    "5 web 1 one 192.0.2.21 2 0 6 8001\n"
+)
+
+
+def test_every_server_that_leads_to_an_address_is_meant(monkeypatch):
+    """Also one that the inventory does not name any more: all are told before the first is waited for."""
+    haproxy = Haproxy()
+    shown = {
+        "show servers state": TWO,
+        "show stat": "# pxname,svname,scur\napi,app1-1,3\napi,app1-2,0\nweb,one,0\n",
+    }
+    haproxy.say = lambda _path, command: shown.get(command) or haproxy.told.append(command) or ""
+    options = {"server": None, "backend": None, "addresses": ["192.0.2.21:8001"], "state": "drain"}
+    told, _closed = play(monkeypatch, haproxy, wait_sessions=0, expires=60, **options)
+    commands = ["set server api/app1-2 state drain", "set server web/one state drain"]
+    assert told == {"/run/haproxy/admin.sock": commands} and haproxy.told[-2:] == commands
+    assert haproxy.told.count("systemd-run --unit=mainstay-haproxy-api-app1-2") == 1
+
+    options["addresses"] = ["192.0.2.21:8002"]
+    assert play(monkeypatch, haproxy, required=False, **options) == ({}, 0)
+    with pytest.raises(haproxy_server.Missing, match=r"no server that leads to 192\.0\.2\.21:8002"):
+        play(monkeypatch, haproxy, **options)
