@@ -10,6 +10,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.mainstay.platform.plugins.plugin_utils import _gates
+from ansible_collections.mainstay.platform.plugins.plugin_utils._masked import masked
 
 PAUSE = 1  # seconds between two tries of a red gate
 
@@ -40,6 +41,7 @@ GATE_OPTIONS = {
 OPTIONS = {
     "role": {"type": "str", "required": True},
     "deadline": {"type": "float", "default": 0},
+    "mask": {"type": "list", "elements": "str", "default": []},
     "gates": {"type": "list", "elements": "dict", "required": True, "options": GATE_OPTIONS},
 }
 
@@ -105,7 +107,7 @@ class ActionModule(ActionBase):
             for gate in gates:
                 if gate["gate"] in rows and rows[gate["gate"]]["verdict"] != _gates.FAIL:
                     continue
-                verdict, evidence = self._ask_one(gate, task_vars)
+                verdict, evidence = self._ask_one(gate, options["mask"], task_vars)
                 seconds = time.monotonic() - started
                 rows[gate["gate"]] = _gates.finding(host, options["role"], gate, verdict, evidence, seconds, tries)
             red = any(row["verdict"] == _gates.FAIL for row in rows.values())
@@ -118,28 +120,29 @@ class ActionModule(ActionBase):
             self._holds(item, task_vars, {}) for item in _gates.as_list(gate["when"])
         )
 
-    def _ask_one(self, gate, task_vars):
-        """Verdict and evidence of one gate, asked once."""
+    def _ask_one(self, gate, mask, task_vars):
+        """Verdict and evidence of one gate, asked once: judged over what was found, shown without what is masked."""
         if gate.get("not_applicable"):
             return _gates.NOT_APPLICABLE, gate["not_applicable"]
         found = self._run_module(gate, task_vars) if gate.get("module") else {}
+        shown = masked(found, mask)  # before anything is cut, which would leave a part of it
         try:
-            verdict, evidence = self._judge(gate, found, task_vars)
+            verdict, evidence = self._judge(gate, found, shown, task_vars)
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as error:
             verdict = _gates.FAIL
             evidence = (
-                f"{_gates.default_evidence(found)} (the gate's expression failed: {_gates.expression_error(error)})"
+                f"{_gates.default_evidence(shown)} (the gate's expression failed: {_gates.expression_error(error)})"
             )
-        return verdict, _gates.HIDDEN if gate.get("no_log") else evidence
+        return verdict, _gates.HIDDEN if gate.get("no_log") else masked(evidence, mask)
 
-    def _judge(self, gate, found, task_vars):
+    def _judge(self, gate, found, shown, task_vars):
         conditions = _gates.as_list(gate.get("that"))
         if _gates.could_not_run(found) or (not conditions and found.get("failed")):
-            return _gates.FAIL, _gates.default_evidence(found)
+            return _gates.FAIL, _gates.default_evidence(shown)
         broken = [item for item in conditions if not self._holds(item, task_vars, found)]
-        evidence = self._evidence(gate, found, task_vars)
+        evidence = self._evidence(gate, shown, task_vars)
         if len(conditions) > 1 and broken:
             evidence = f"{_gates.one_line(evidence, 200)} (not so: {broken[0]})"
         return (_gates.FAIL if broken else _gates.PASS), evidence

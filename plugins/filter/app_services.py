@@ -34,10 +34,16 @@ def container_problems(containers, instances, images=None):
     return _services.container_problems(containers, instances, images or {})
 
 
+def published_ports(containers):
+    """The ports by which one comes to containers."""
+    return _services.published_ports(containers)
+
+
 class FilterModule:
     def filters(self):
         return {
             "container_problems": container_problems,
+            "published_ports": published_ports,
             "service_gates": service_gates,
             "service_instances": _guarded("service_instances", _services.instances),
             "service_problems": _guarded("service_problems", _services.problems),

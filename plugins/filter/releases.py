@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils import _releases, _rollout, _services
+from ansible_collections.mainstay.platform.plugins.plugin_utils import _masked
 
 
 def release_name(services, context, images=None):
@@ -27,9 +28,14 @@ def release_conflicts(plans, hosts, strategy):
     return list(_releases.conflicts(plans, list(hosts), strategy))
 
 
+def release_begun(containers, wanted, live):
+    """Whether a host has begun with a release."""
+    return _releases.begun(containers, wanted, live)
+
+
 def rollout_steps(hosts, given):
     """The batches in which hosts come to another release."""
-    return _rollout.steps(hosts, given["strategy"], given["batch"], given["canary_steps"])
+    return _rollout.steps(hosts, given["strategy"], given["batch"], given["canary_steps"], given.get("begun", ()))
 
 
 def rollout_problems(given, hosts):
@@ -65,7 +71,12 @@ def sealed_instances(instances, secrets):
 
 def masked(text, secrets):
     """A text without any secret."""
-    return _services.masked(str(text), secrets)
+    return _masked.masked(str(text), secrets)
+
+
+def last_words(result, secrets):
+    """The end of what a program has said, without any secret."""
+    return _masked.last_words(result, secrets)
 
 
 class FilterModule:
@@ -75,7 +86,9 @@ class FilterModule:
             "edge_others": edge_others,
             "edge_shares": edge_shares,
             "green_instances": green_instances,
+            "last_words": last_words,
             "masked": masked,
+            "release_begun": release_begun,
             "release_conflicts": release_conflicts,
             "release_name": release_name,
             "release_plan": release_plan,

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.mainstay.platform.plugins.module_utils._services import fingerprint, merged
+from ansible_collections.mainstay.platform.plugins.module_utils._services import MARK, fingerprint, merged
 
 # A release is begun, then it is live or has failed; one that a rollback has left was live before.
 STARTED, LIVE, FAILED, LEFT = "started", "live", "failed", "left"
+# What is read of every record.
+FACTS = {"release": str, "result": str, "images": dict, "instances": list}
 
 
 def tag(image):
@@ -23,6 +25,18 @@ def release_name(services, defaults, images):
     complete = [merged(service, defaults) for service in services]
     tags = list(dict.fromkeys(tag(service["image"]) for service in complete))
     return f"{'+'.join(tags) or 'nothing'}-{fingerprint([complete, images])[:8]}"
+
+
+def unlike_records(found):
+    """What a file holds instead of records, in words; empty when it holds them, or none."""
+    if not isinstance(found, list):
+        return f"a {type(found).__name__} instead of a list"
+    for number, record in enumerate(found, start=1):
+        known = record if isinstance(record, dict) else {}
+        lacks = [name for name, kind in FACTS.items() if not isinstance(known.get(name), kind)]
+        if lacks:
+            return f"record {number} without {', '.join(lacks)}"
+    return ""
 
 
 def last(records, **wanted):
@@ -62,6 +76,21 @@ def plan(records, wanted, act, to=""):
     other = decision["live"] != decision["release"]
     killed = act == "rollback" and newest(records).get("result") == STARTED
     return {**decision, "previous": live if other else {}, "rolls": other or killed}
+
+
+def begun(containers, wanted, live):
+    """Whether a host has begun with a release: a container is as that wants it, and not as the live one does.
+
+    Containers as the engine lists them; releases with images and sealed instances, as they are remembered.
+    """
+
+    def made(release):
+        images = release.get("images") or {}
+        instances = release.get("instances") or []
+        return {(item["container"]["labels"][MARK], images.get(item["image"])) for item in instances}
+
+    there = {((item.get("Labels") or {}).get(MARK), item.get("ImageID")) for item in containers}
+    return bool(there & (made(wanted) - made(live)))
 
 
 def conflicts(plans, hosts, strategy):
@@ -126,10 +155,9 @@ def recorded(records, entry, keep, left=""):
     stays = entry["result"] == LIVE and (bool(left) or entry["release"] == live)
     changed = [{**item, "result": outcome(item, entry, left, stays)} for item in records]
     latest = newest(changed)
-    facts = ("release", "result", "images", "instances")
     if latest.get("release") == entry["release"] and latest.get("result") == STARTED != entry["result"]:
         return kept([*changed[:-1], entry], keep)
-    if any(all(item.get(key) == entry[key] for key in facts) for item in (latest, last(changed, result=LIVE))):
+    if any(all(item.get(key) == entry[key] for key in FACTS) for item in (latest, last(changed, result=LIVE))):
         return kept(changed, keep)
     # What a release that is on its way will push out may still be gone back to.
     return [*changed, entry] if entry["result"] == STARTED else kept([*changed, entry], keep)

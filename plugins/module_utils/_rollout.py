@@ -25,15 +25,22 @@ def batches(hosts, batch):
     return [{"hosts": hosts[start : start + size], "percent": 0} for start in range(0, len(hosts), size)]
 
 
-def steps(hosts, strategy, batch, percents):
-    """Batches of hosts. Those of a canary carry the percentage that the new release gets, and may be empty."""
+def steps(hosts, strategy, batch, percents, begun=()):
+    """Batches of hosts. Those of a canary carry the percentage that the new release gets, and may be empty.
+
+    A canary goes on where a killed run has left it: hosts that have begun with the release come first, and steps
+    that would be for fewer hosts than these are over.
+    """
     if strategy != "canary":
         return batches(hosts, batch)
-    found, begun = [], 0
-    for percent in percents:
-        until = math.ceil(len(hosts) * int(percent) / 100)
-        found.append({"hosts": hosts[begun:until], "percent": int(percent)})
-        begun = until
+    first = [host for host in hosts if host in begun]
+    ordered = first + [host for host in hosts if host not in begun]
+    found, start = [], 0
+    for percent in map(int, percents):
+        until = math.ceil(len(hosts) * percent / 100)
+        if until >= len(first):
+            found.append({"hosts": ordered[start:until], "percent": percent})
+            start = until
     return found
 
 
@@ -103,12 +110,16 @@ def colours(backends, green, addresses):
 
 
 def edge_shares(backends, addresses, percent):
-    """The weight of every server, when those at some addresses get a percentage of the requests of their backend."""
+    """The weight of every server, when those at some addresses get a percentage of the requests of their backend.
+
+    Those that stand by have no part in it.
+    """
     found = []
     for backend in backends:
-        new = sum(server["address"] in addresses for server in backend["servers"])
-        weights = shares(percent, new, len(backend["servers"]) - new)
-        for server in backend["servers"]:
+        servers = [server for server in backend["servers"] if not server.get("standby")]
+        new = sum(server["address"] in addresses for server in servers)
+        weights = shares(percent, new, len(servers) - new)
+        for server in servers:
             weight = weights[0 if server["address"] in addresses else 1]
             found.append({"backend": backend["name"], "server": server["name"], "weight": weight})
     return found

@@ -14,6 +14,7 @@ import re
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 SECRETS_PATH = "/run/secrets"
+MARK = "mainstay.config"  # the label by which a container tells its settings
 UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "": 1}
 
 
@@ -124,7 +125,7 @@ def sealed(made, secrets):
         values = {key: secrets.get(name) for key, name in instance["secrets"].items()}
         settings = {key: value for key, value in instance["container"].items() if key != "labels"}
         labels = {"mainstay.app": "true", "mainstay.service": instance["service"]}
-        labels["mainstay.config"] = fingerprint([settings, values])
+        labels[MARK] = fingerprint([settings, values])
         found.append({**instance, "container": {**settings, "labels": labels}})
     return found
 
@@ -206,12 +207,10 @@ def secret_files(services, context):
     return list(found.values())
 
 
-def masked(text, secrets):
-    """A text in which no secret can be read, nor a line of one. The longest go first: one may be a part of another."""
-    parts = {part for value in map(str, secrets) for part in (value, *value.splitlines())}
-    for value in sorted((part for part in parts if len(part) > 3), key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
+def published_ports(containers):
+    """The ports of the host by which one comes to containers that run, as the engine lists them."""
+    found = {port.get("PublicPort") for container_ in containers for port in container_.get("Ports") or []}
+    return sorted(found - {None, 0})
 
 
 def _limit_problems(service):
@@ -360,7 +359,7 @@ def _image_problems(found, wanted, ids):
         yield f"runs {found['Config']['Image']} and not {wanted['image']}"
     if wanted["image"] in ids and found["Image"] != ids[wanted["image"]]:
         yield f"runs {found['Image'][:19]} and not {ids[wanted['image']][:19]}"
-    if (found["Config"].get("Labels") or {}).get("mainstay.config") != wanted["container"]["labels"]["mainstay.config"]:
+    if (found["Config"].get("Labels") or {}).get(MARK) != wanted["container"]["labels"][MARK]:
         yield "was made from other settings"
 
 

@@ -31,6 +31,14 @@ options:
       - With V(0) each gate is asked once.
     type: float
     default: 0
+  mask:
+    description:
+      - Texts that nobody is to read in the evidence, such as secrets; C(***) stands in their place, and of each of
+        their lines. Those of three characters or less are left.
+      - Conditions are judged over what was really found.
+    type: list
+    elements: str
+    default: []
   gates:
     description: The questions.
     type: list

@@ -13,6 +13,9 @@ description:
   - Keeps one JSON file per host with a record for each act on a release - what was started, by whom, when, why, and
     what came of it.
   - A record that a release was started is replaced by what came of it.
+  - The file is replaced as a whole, once the new one is on the disk. A run that is killed, a full disk or a power cut
+    leaves the old one or the new one.
+  - No file means that there were no releases. A file that says anything but records is refused and stays as it is.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -105,10 +108,9 @@ forgotten:
 import datetime
 import json
 import os
-import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._releases import forgotten, recorded
+from ansible_collections.mainstay.platform.plugins.module_utils._releases import forgotten, recorded, unlike_records
 from ansible_collections.mainstay.platform.plugins.module_utils._services import bare
 
 ENTRY = {
@@ -123,26 +125,49 @@ ENTRY = {
 }
 
 
-def read(module, path):
+class Damaged(Exception):
+    """The file is there, and nobody can tell from it what there was."""
+
+
+def read(path):
+    """The records of a file; none without it."""
     try:
         with open(path, encoding="utf-8") as stream:
-            return json.load(stream)
+            found = json.load(stream)
     except FileNotFoundError:
         return []
     except ValueError as error:
-        module.fail_json(
-            msg=f"{path}: found no JSON ({error}), expected the records of releases; put a copy back from a backup, "
-            "or remove the file: then there is no release to go back to"
-        )
+        raise Damaged(f"no JSON ({error})") from error
+    if said := unlike_records(found):
+        raise Damaged(said)
+    return found
 
 
 def write(path, records):
-    """Replace the file in one step."""
-    handle, partial = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".releases")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+    """Replace the file in one step. What a killed run has left beside it is written over."""
+    beside = f"{path}.new"
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "w", encoding="utf-8") as stream:
         json.dump(records, stream, indent=1, sort_keys=True)
-        os.fchmod(stream.fileno(), 0o640)
-    os.replace(partial, path)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(beside, path)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def act(module, params):
+    before = read(params["path"])
+    if not params["entry"]:
+        return {"changed": False, "records": before, "forgotten": []}
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    entry = {**params["entry"], "instances": bare(params["entry"]["instances"]), "at": now}
+    after = recorded(before, entry, params["keep"], params["left"])
+    if after != before and not module.check_mode:
+        write(params["path"], after)
+    return {"changed": after != before, "records": after, "forgotten": forgotten(before, after)}
 
 
 def main():
@@ -155,16 +180,19 @@ def main():
         },
         supports_check_mode=True,
     )
-    params = module.params
-    before = read(module, params["path"])
-    if not params["entry"]:
-        module.exit_json(changed=False, records=before, forgotten=[])
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    entry = {**params["entry"], "instances": bare(params["entry"]["instances"]), "at": now}
-    after = recorded(before, entry, params["keep"], params["left"])
-    if after != before and not module.check_mode:
-        write(params["path"], after)
-    module.exit_json(changed=after != before, records=after, forgotten=forgotten(before, after))
+    path = module.params["path"]
+    try:
+        module.exit_json(**act(module, module.params))
+    except Damaged as error:
+        module.fail_json(
+            msg=f"{path}: found {error}, expected the records of releases; put a copy back from a backup, or remove "
+            "the file: then there is no release to go back to"
+        )
+    except OSError as error:
+        module.fail_json(
+            msg=f"{path}: found {error.strerror or error}, expected it to be read or replaced; it holds the "
+            "former records or the new ones, all of them. Make room or mend the disk, then run this again"
+        )
 
 
 if __name__ == "__main__":

@@ -9,14 +9,18 @@ import subprocess
 import time
 
 import pytest
+import yaml
 from load import Load, unlimited
 
 from tests.lab import LOG, ROOT, Lab
 
 NAME = "datacraft/apg-cash-management"
 HOSTS = ("app1", "app2", "app3")
+EDGES = ("edge1", "edge2")
+RELEASES = "/var/lib/mainstay/app/releases.json"
 REQUESTS = 20000  # at least so many have to see nothing of a good release
-FAST = {"app_hold": 30, "app_canary_hold": 30, "app_retire_after": 30}
+# With room for another set of instances.
+FAST = {"app_hold": 30, "app_canary_hold": 30, "app_retire_after": 30, "app_memory_mb": 2048}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,6 +52,18 @@ def running(lab: Lab) -> set[str]:
     assert not [name for name, _image in lines if "green" in name]
     assert len(lines) == 2 * len(HOSTS), lines
     return {name.rpartition(":")[2] for _container, name in lines}
+
+
+def weights(lab: Lab) -> dict[str, dict[str, int]]:
+    """The weight of each server of the application, at each edge."""
+    ask = "echo 'show servers state' | socat -t5 - /run/haproxy/admin.sock"
+    ask += " | awk '$2 ~ /^(api|web)$/ {print $2 \"/\" $4, $8}'"
+    shown = {edge: [line.split() for line in lab.shell(edge, ask).splitlines()] for edge in EDGES}
+    return {edge: {name: int(weight) for name, weight in lines} for edge, lines in shown.items()}
+
+
+def shown_secrets(lab: Lab, output: str) -> set[str]:
+    return {name for name, value in lab.secrets().items() if value in output}
 
 
 @pytest.fixture
@@ -110,8 +126,9 @@ def test_a_bad_release_goes_back_by_itself(lab: Lab, first: dict, version, fault
     assert run.status != 0 and says in run.output, run.tail()
     assert running(lab) == {"1.0.0"}
     assert len(load.failed) <= lost * len(load.answers), load.failed[:3]
-    shown = {name for name, value in lab.secrets().items() if value in run.output}
-    assert shown == set()
+    assert shown_secrets(lab, run.output) == set()
+    # Clients come to every instance that is back.
+    assert {weight for edge in weights(lab).values() for weight in edge.values()} == {1}
 
 
 def test_an_image_that_is_missing_touches_nothing(lab: Lab, first: dict):
@@ -127,8 +144,8 @@ def test_a_release_that_ignores_the_request_to_stop_is_replaced_all_the_same(lab
     assert run.status == 0 and running(lab) == {"2.0.0"} and load.failed == [], run.tail()
 
 
-def begun(lab: Lab, wanted: dict, until: str) -> subprocess.Popen:
-    """A deployment that has come to a task."""
+def begun(lab: Lab, wanted: dict, until: str, times: int = 1) -> subprocess.Popen:
+    """A deployment that has come to a task, for the so-manyth time."""
     command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/deploy.yml"]
     command += ["-e", json.dumps({**unlimited(lab), **wanted})]
     with LOG.open("w") as log:
@@ -136,7 +153,7 @@ def begun(lab: Lab, wanted: dict, until: str) -> subprocess.Popen:
             command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     deadline = time.monotonic() + 1200
-    while until not in LOG.read_text(errors="replace"):
+    while LOG.read_text(errors="replace").count(until) < times:
         assert run.poll() is None and time.monotonic() < deadline, LOG.read_text(errors="replace")[-4000:]
         time.sleep(0.5)
     return run
@@ -151,6 +168,39 @@ def test_a_deployment_that_is_killed_is_finished_by_the_next(lab: Lab, first: di
     load.report("killed and finished")
     assert again.status == 0 and "is taken over" in again.output, again.tail()
     assert running(lab) == {"2.0.0"} and load.failed == []
+
+
+def test_a_canary_that_is_killed_goes_on_with_the_weights_of_who_has_begun(lab: Lab, first: dict):
+    wanted = {**image("2.0.0"), "app_strategy": "canary", "app_canary_steps": [5, 50, 100]}
+    with Load(lab) as load:
+        run = begun(lab, wanted, "serve | Forget that it was away", times=2)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        again = begun(lab, wanted, "batch | Ask every instance that was changed")
+        for edge, servers in weights(lab).items():
+            new = sum(weight for name, weight in servers.items() if "app3" not in name)
+            assert new / sum(servers.values()) == pytest.approx(0.5, abs=0.01), (edge, servers)
+        assert again.wait(1800) == 0, LOG.read_text(errors="replace")[-4000:]
+    load.report("canary, killed and finished")
+    assert running(lab) == {"2.0.0"} and load.failed == []
+    assert {weight for edge in weights(lab).values() for weight in edge.values()} == {1}
+
+
+def test_a_damaged_history_touches_nothing(lab: Lab, first: dict):
+    lab.shell("app2", f"cp -p {RELEASES} {RELEASES}.aside && truncate -s 40 {RELEASES}")
+    try:
+        run = deploy(lab, image("2.0.0"))
+    finally:
+        lab.shell("app2", f"mv {RELEASES}.aside {RELEASES}")
+    assert run.status != 0 and f"{RELEASES}: found no JSON" in " ".join(run.output.split()), run.tail()
+    assert running(lab) == {"1.0.0"}
+
+
+def test_what_a_hook_says_is_shown_without_secrets(lab: Lab, first: dict):
+    hook = {"command": ["sh", "-c", "cat /etc/mainstay/app/secrets/api-*/SECRET_KEY; exit 3"]}
+    run = deploy(lab, image("2.0.0"), app_hooks={"before": [hook], "after": []})
+    assert run.status != 0 and "found sh to end with 3, expected 0. Its last words: ***" in " ".join(run.output.split())
+    assert shown_secrets(lab, run.output) == set() and running(lab) == {"1.0.0"}
 
 
 def test_a_second_deployment_is_refused(lab: Lab, first: dict):
@@ -175,3 +225,20 @@ def test_a_container_that_was_stopped_by_hand_is_repaired_and_named(lab: Lab, fi
     lab.shell("app2", "docker stop api-1")
     run = deploy(lab, first)
     assert run.status == 0 and "Replaced: app2 api-1" in " ".join(run.output.split()), run.tail()
+
+
+def services(instances: int) -> list[dict]:
+    """Those of the inventory, with so many of the API on each host."""
+    path = ROOT / "inventories/apg_cash_management/group_vars/all/app.yml"
+    more = {"api": {"instances": instances, "metrics_port": 8101}}
+    return [service | more.get(service["name"], {}) for service in yaml.safe_load(path.read_text())["app_services"]]
+
+
+def test_fewer_instances_cost_no_request(lab: Lab, first: dict):
+    """The edges know those that leave, and the inventory does not any more."""
+    run = deploy(lab, first, "site", app_services=services(2))
+    assert run.status == 0, run.tail()
+    with Load(lab) as load:
+        run = deploy(lab, first, app_services=services(1))
+    load.report("fewer instances")
+    assert run.status == 0 and running(lab) == {"1.0.0"} and load.failed == [], run.tail()

@@ -21,12 +21,17 @@ LEAF = """
 
 - name: Say it
   ansible.builtin.assert:
-    that: said not in red
-    success_msg: "did {{{{ said }}}}."
-    fail_msg: "did {{{{ said }}}}."
+    that: what ~ ' ' ~ inventory_hostname not in red
+    success_msg: "did {{{{ what }}}}{more} {{{{ inventory_hostname }}}}."
+    fail_msg: "did {{{{ what }}}}{more} {{{{ inventory_hostname }}}}."
   vars:
-    said: "{{{{ 'back ' if __app_red else '' }}}}{leaf} {{{{ inventory_hostname }}}}"
+    what: "{{{{ 'back ' if __app_red | default('') else '' }}}}{leaf}"
 """
+# What it tells the edges: the percentage of some hosts, by the ends of their addresses.
+WEIGHTS = (
+    " {{ 'even' if not __app_changed_addresses or __app_percent | int == 100"
+    " else __app_percent ~ ':' ~ __app_changed_addresses | map('regex_replace', '^.*[.]', '') | join('+') }}"
+)
 INSTANCE = {
     "name": "api-1",
     "service": "api",
@@ -37,63 +42,86 @@ INSTANCE = {
     "container": {"env": {"APP_INSTANCE": "api-1"}, "published_ports": ["10.0.11.11:8000:8000"]},
 }
 PREVIOUS = {"release": "1", "instances": [INSTANCE], "images": {}}
-BEGIN = "begin 12, traffic 1, look 1, instance 1, watch 1, traffic 11, look 2, instance 2"
+BEGIN = "begin 12, traffic 1, shares even 1, look 1, instance 1, watch 1, traffic 11, look 2, instance 2"
+CANARY = (
+    "look 12, begin 12, traffic 1, shares 50:11 1, look 1, instance 1, watch 1, traffic 11, shares even 1, look 2, "
+    "instance 2, watch 12, traffic 1, back image 12, back shares 0:11+12 1, back look 2, back instance 2"
+)
 # Strategy, and what is red; how the run ends, and what both hosts remember; the steps, with the numbers of the hosts
 # that took them; words at the end.
 CASES = {
     "what is left at the end is said": (
-        ("rolling", ["shares app1"]),
-        "2 live live",
-        f"{BEGIN}, watch 12, traffic 1, verify 12, shares 1",
-        "Release 2 is live on app1, app2. Nothing was replaced. What was to be done after it was not: app1: did shares",
+        ("rolling", ["remember app1"]),
+        "2 started live",
+        f"{BEGIN}, watch 12, traffic 1, verify 12, shares even 1",
+        "Release 2 is live on app1, app2. Nothing was replaced. What was to be done after it was not: app1: /",
     ),
     "a host without its image does not keep the other": (
         ("rolling", ["instance app2", "back image app1"]),
         "2 failed failed",
-        f"{BEGIN}, watch 1, traffic 1, back image 12, back look 2, back instance 2, back shares 1",
+        f"{BEGIN}, watch 1, traffic 1, back image 12, back look 2, back instance 2, back shares even 1",
         "Red: app2: did instance app2.. Going back to 1 was not done everywhere: app1: did back image",
     ),
     "a host that is lost is red": (
         ("rolling", ["lost watch app2"]),
         "4 failed started",
-        f"{BEGIN}, watch 1, traffic 1, back image 1, back look 1, back instance 1, back shares 1",
+        f"{BEGIN}, watch 1, traffic 1, back image 1, back look 1, back instance 1, back shares even 1",
         "Red: app2 cannot be reached any more. Went back to 1 on every host that can be reached.",
+    ),
+    "a canary that was killed goes on with the host that has begun": (
+        ("canary", [], ["app2"]),
+        "0 live live",
+        "look 12, begin 12, traffic 1, shares 50:12 1, look 2, instance 2, watch 2, traffic 11, shares even 1, look 1, "
+        "instance 1, watch 12, traffic 1, verify 12, shares even 1",
+        "Release 2 is live on app1, app2.",
+    ),
+    "clients come to each host of a canary that is back": (
+        ("canary", ["watch app2"]),
+        "2 failed failed",
+        f"{CANARY}, back shares 0:11 1, back look 1, back instance 1, back shares even 11",
+        "Red: app2: did watch app2.. Went back to 1 on every host",
+    ),
+    "nobody comes to a host of a canary that could not go back": (
+        ("canary", ["watch app2", "back instance app2"]),
+        "2 failed failed",
+        f"{CANARY}, back shares 0:11+12 1, back look 1, back instance 1, back shares 0:12 11",
+        "Red: app2: did watch app2.. Going back to 1 was not done everywhere: app2: did back instance",
     ),
     "an edge that refuses keeps nobody": (
         ("canary", ["watch app2", "back shares app1"]),
         "2 failed failed",
-        "begin 12, traffic 1, shares 1, look 1, instance 1, watch 1, traffic 11, shares 1, look 2, instance 2, "
-        "watch 12, traffic 1, back image 12, back shares 1, back look 2, back instance 2, back look 1, "
-        "back instance 1, back shares 1",
+        f"{CANARY}, back shares 0:11 1, back look 1, back instance 1, back shares even 11",
         "Red: app2: did watch app2.. Going back to 1 was not done everywhere: app1: did back shares",
     ),
     "nobody comes to a second set that is red": (
         ("blue_green", ["instance app2"]),
         "2 failed failed",
         "begin 12, look 12, instance 12, back image 12, back colours 1, back look 2, back instance 2, back look 1, "
-        "back instance 1, back retire 12, back shares 1",
+        "back instance 1, back retire 12, back shares even 1",
         "Red: app2: did instance app2.. Went back to 1 on every host",
     ),
     "a second set serves on where the first did not come back": (
         ("blue_green", ["watch app2", "back instance app2"]),
         "2 failed failed",
         "begin 12, look 12, instance 12, traffic 1, colours 1, watch 12, traffic 1, back image 12, back colours 1, "
-        "back look 2, back instance 2, back look 1, back instance 1, back retire 1, back shares 1",
+        "back look 2, back instance 2, back look 1, back instance 1, back retire 1, back shares even 1",
         "Red: app2: did watch app2.. Going back to 1 was not done everywhere: app2: did back instance",
     ),
 }
 
 
 class Case:
-    def __init__(self, path, strategy, red):
+    def __init__(self, path, strategy, red, begun=()):
         self.path = path
         shutil.copytree(ROOT / "roles/app/tasks", path / "tasks")
         for leaf in LEAVES.split():
             assert (path / "tasks" / f"{leaf}.yml").exists()
-            (path / "tasks" / f"{leaf}.yml").write_text(LEAF.format(leaf=leaf))
+            more = WEIGHTS if leaf == "shares" else ""
+            (path / "tasks" / f"{leaf}.yml").write_text(LEAF.format(leaf=leaf, more=more))
         self.variables = {
             "files": str(path / "tasks"),
             "red": red,
+            "begun": list(begun),
             "plan": {"release": "2", "live": "1", "previous": PREVIOUS, "rolls": True, "record": {}},
             "app_services": [{"name": "api", "image": "example/api:1", "port": 8000}],
             "app_strategy": strategy,
@@ -101,7 +129,9 @@ class Case:
             "app_secrets": {},
             "app_memory_mb": 8000,
             "app_owner": "maria",
-            "__app_releases": f"{path}/{{{{ inventory_hostname }}}}.json",
+            # Once hosts have been touched, one may have lost the place where it remembers.
+            "__app_releases": "{{ place }}/{{ inventory_hostname }}.json",
+            "place": f"{path}{{{{ '/lost' if __app_touched and 'remember ' ~ inventory_hostname in red else '' }}}}",
         }
 
     def result(self, host):

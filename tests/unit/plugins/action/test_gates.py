@@ -116,6 +116,22 @@ def test_verdicts_and_evidence(play):
     assert [row["role"] for row in findings].count("other") == 1
 
 
+def test_what_is_to_be_masked_is_judged_and_not_shown(play):
+    """Also where the evidence is cut: no part of it is left."""
+    secret = "geheim" * 9
+    loud = f"echo {'a' * 145}{secret}{'b' * 200} >&2; exit 1"
+    asked = [
+        gate("loud", SHELL, args={"cmd": loud}),
+        gate("judged", SHELL, f"result.stdout == '{secret}'", args={"cmd": f"echo {secret}"}),
+        gate("told", that="1 == 2", evidence=f"'found {secret}'"),
+    ]
+    code, output, findings = play(asked, "-vvv", "-e", "platform_verify_enforce=false", mask=[secret])
+    rows = {row["gate"]: row for row in findings}
+    assert code == 0 and rows["judged"]["verdict"] == "pass", output
+    assert rows["judged"]["evidence"] == "***" and rows["told"]["evidence"] == "found ***"
+    assert "geh" not in rows["loud"]["evidence"]
+
+
 def test_only_red_gates_are_asked_again_until_they_hold(play):
     code, output, findings = play([GATES[0], gate("late", SHELL, args={"cmd": FLAG})], deadline=120)
     assert code == 0, output

@@ -219,7 +219,3 @@ def test_a_second_set_needs_ports_and_memory(services, says):
     said = _services.problems(services, context(green_offset=1000))
     assert any(says in problem for problem in said), said
     assert _services.problems(services, context()) == []
-
-
-def test_no_secret_is_left_in_a_text_nor_a_line_of_one():
-    assert _services.masked("a secret-longer / line", ["secret", "secret-longer", "a", "first\nline"]) == "a *** / ***"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils import _releases
+from ansible_collections.mainstay.platform.plugins.module_utils import _releases, _services
 
 DEFAULTS = {"limits": {}, "health": {}, "restart": {}}
 
@@ -80,6 +80,35 @@ def test_what_a_host_is_to_run(records, wanted, act, to, release, previous, roll
 )
 def test_a_rollback_to_nothing_is_refused(records, to, says):
     assert says in _releases.plan(records, "x", "rollback", to)["problem"]
+
+
+def made(*marks, image="id"):
+    """A release with instances that carry these marks."""
+    instances = [{"image": "api:1", "container": {"labels": {"mainstay.config": mark}}} for mark in marks]
+    return {"images": {"api:1": image}, "instances": instances}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "live", "begun"),
+    [
+        ([("old", "id"), ("same", "id")], made("new", "same"), made("old", "same"), False),
+        ([("new", "id"), ("same", "id")], made("new", "same"), made("old", "same"), True),
+        ([("new", "id")], made("new"), {}, True),
+        ([(None, "id"), ("by hand", "id")], made("new"), made("old"), False),
+        # Another image under the same tag, with the same settings.
+        ([("same", "first")], made("same", image="second"), made("same", image="first"), False),
+        ([("same", "second")], made("same", image="second"), made("same", image="first"), True),
+        ([], made("new"), made("old"), False),
+    ],
+)
+def test_a_host_has_begun_where_a_container_is_of_the_new_release_only(there, wanted, live, begun):
+    containers = [{"Labels": {"mainstay.config": mark} if mark else None, "ImageID": image} for mark, image in there]
+    assert _releases.begun(containers, wanted, live) is begun
+
+
+def test_ports_that_are_published_are_those_of_containers_that_run():
+    shown = [[{"PrivatePort": 80, "PublicPort": 8001}, {"PrivatePort": 90}], [], None, [{"PublicPort": 8000}]]
+    assert _services.published_ports([{"Ports": ports} for ports in shown]) == [8000, 8001]
 
 
 def results(records):

@@ -33,6 +33,22 @@ def test_a_canary_has_as_many_hosts_as_its_percentage_needs():
 
 
 @pytest.mark.parametrize(
+    ("begun", "expected"),
+    [
+        ([], [(["a"], 5), ([], 25), (["b"], 50), (["c"], 100)]),
+        (["b"], [(["b"], 5), ([], 25), (["a"], 50), (["c"], 100)]),
+        # Steps for fewer hosts than have begun would leave the old release fewer hosts than they are made for.
+        (["c", "a"], [(["a", "c"], 50), (["b"], 100)]),
+        (["a", "b", "c"], [(["a", "b", "c"], 100)]),
+    ],
+)
+def test_a_canary_that_was_killed_goes_on(begun, expected):
+    found = _rollout.steps(HOSTS, "canary", 1, [5, 25, 50, 100], begun)
+    assert [(step["hosts"], step["percent"]) for step in found] == expected
+    assert _rollout.steps(HOSTS, "rolling", 2, [], begun) == _rollout.steps(HOSTS, "rolling", 2, [])
+
+
+@pytest.mark.parametrize(
     ("changes", "says"),
     [
         ({"strategy": "blue"}, "app_strategy: found 'blue', expected rolling"),
@@ -83,6 +99,14 @@ def test_servers_of_all_backends_get_their_weights():
     ]
     assert [item["weight"] for item in _rollout.edge_shares(backends, ["a"], 0)] == [0, 1, 1]
     assert [item["weight"] for item in _rollout.edge_shares(backends, HOSTS, 0)] == [1, 1, 1]
+
+
+def test_a_second_set_has_no_part_in_weights():
+    """It stands by, or all clients go to it at once."""
+    servers = [{"name": host, "address": host} for host in HOSTS]
+    servers += [{"name": f"{host}-green", "address": host, "standby": True} for host in HOSTS]
+    found = _rollout.edge_shares([{"name": "api", "servers": servers}], ["a", "b"], 0)
+    assert [(item["server"], item["weight"]) for item in found] == [("a", 0), ("b", 0), ("c", 1)]
 
 
 def test_clients_turn_over_to_who_is_told_first():
