@@ -86,7 +86,7 @@ def test_it_comes_behind_the_questions_and_before_whatever_is_changed():
     steps = load(ROOT / "roles/app/tasks/rollout.yml")
     files = [step.get("ansible.builtin.include_tasks", step.get("ansible.builtin.import_tasks", "")) for step in steps]
     place = files.index("data.yml")
-    assert files[:place] == ["", "begin.yml"]
+    assert files[:place] == ["look.yml", "", "begin.yml"]
     # A rollback has a release that is remembered for its target.
     assert steps[place]["when"] == "__app_is_first and not __app_target"
     _asked, dump, migrate = load(ROOT / "roles/app/tasks/data.yml")
