@@ -2,7 +2,7 @@
 
 Runs where the application runs, with its secret and its network:
     python3 -c "$(cat crowd.py)" hold N    N sessions, until its input ends
-It says per attempt: TIME ok ID NUMBER, or TIME failed ID REASON.
+It says of each write TIME ok ID NUMBER, and of a session that is lost TIME failed ID REASON.
 It speaks the protocol itself: verified TLS, SCRAM, statements. A login costs libpq 4.5 ms of a processor, more than the
 servers; clients have processors of their own for that, those of the lab share them with the servers. So one context of
 TLS serves all sessions, and the password is salted once, as RFC 5802 lets a client do: 2.6 ms.
@@ -130,7 +130,7 @@ async def keep_on(number: int, url: str, context: ssl.SSLContext) -> None:
     def by_chance(seconds: float) -> float:
         return seconds * random.uniform(0.5, 1.5)
 
-    session = None
+    session, opened = None, False
     await asyncio.sleep(random.uniform(0, PACE))
     while True:
         key = uuid.uuid4()
@@ -139,15 +139,17 @@ async def keep_on(number: int, url: str, context: ssl.SSLContext) -> None:
                 session = Session(url)
                 await asyncio.wait_for(session.open(context), LOGIN)
             await asyncio.wait_for(session.execute(f"insert into drill_entries (id) values ('{key}')"), ANSWER)
+            opened = True
             say("ok", key, number)
             if not await session.lost(by_chance(PACE)):
                 continue
             reason = "the session was ended"
         except (Failed, OSError, EOFError, TimeoutError, ssl.SSLError) as error:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        say("failed", key, reason)
+        if opened:  # the tries until it is back are many, and say nothing new
+            say("failed", key, reason)
         session.close()
-        session = None
+        session, opened = None, False
         await asyncio.sleep(by_chance(RETRY))
 
 
