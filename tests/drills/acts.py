@@ -43,6 +43,13 @@ def whole(lab: Lab) -> bool:
     return len(leaders) == 1 and len(streaming) == len(DATABASE_HOSTS) - 1
 
 
+def archive(lab: Lab) -> None:
+    """All WAL comes into the repository; a checkpoint finds what former timelines have left on the primary, too."""
+    sql(lab, "checkpoint; select pg_switch_wal(); checkpoint")
+    left = "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'"
+    wait("all WAL is archived", lambda: sql(lab, left) == "0", 90)
+
+
 def promoted(lab: Lab) -> float:
     """When the present primary became one: it wrote the history of its timeline then, just before its first write.
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 
 import pytest
 
-from tests.lab import Lab, cluster, primary
+from tests.lab import ROOT, Lab, cluster, primary, sql
 
+sys.path.append(str(ROOT / "tests" / "drills"))
+import acts  # noqa: E402
+
+REPOSITORY = "/var/backups/mainstay/pgbackrest/archive"
 CRON = "/etc/cron.d/mainstay-backup"
 ONCE = "/etc/cron.d/mainstay-backup-once"
 RESULT = "/var/lib/mainstay/drill.json"
@@ -29,6 +34,27 @@ def test_a_full_backup_is_read_from_a_replica(lab: Lab):
     read_from = set(re.findall(r"backup file ([0-9.]+):\S+/base/", said))
     assert read_from, "no file of a table was copied"
     assert lab.address(primary(lab)) not in read_from, read_from
+
+
+def test_what_a_former_timeline_left_does_not_stop_the_archive(lab: Lab):
+    """A segment of one, with other content than the repository has: a primary that crashed may keep one."""
+    if len(cluster(lab)) < 2:
+        pytest.skip("a replica is needed")
+    switched = lab.playbook("switchover")
+    assert switched.status == 0, switched.tail()
+    host, wal = primary(lab), "$(runuser -u postgres -- psql -XAtc 'show data_directory')/pg_wal"
+    sql(lab, "checkpoint; select pg_switch_wal()")
+    names = lab.shell(lab.backup_host, f"find {REPOSITORY} -type f -printf '%f\\n'").split()
+    timeline = lab.shell(host, f"ls {wal} | grep history | sort | tail -n 1")[:8]
+    kept = sorted(match[1] for name in names if (match := re.match(r"([0-9A-F]{24})-", name)))
+    name = [each for each in kept if each[:8] < timeline][-1]
+    present = sql(lab, "select pg_walfile_name(pg_current_wal_lsn())")
+    lab.shell(
+        host,
+        f"cd {wal} && cp {present} {name} && chown postgres: {name} && touch archive_status/{name}.ready",
+    )
+    acts.archive(lab)
+    assert f"{name} is of a former timeline" in lab.shell(host, "cat $(ls -t /var/log/postgresql/* | head -n 2)")
 
 
 def result(lab: Lab) -> dict:
