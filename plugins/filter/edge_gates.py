@@ -32,6 +32,17 @@ def _open(routes):
     return [route for route in routes if not route.get("hosts") and (route.get("path_prefix") or "/") == "/"]
 
 
+def edge_staple_gates(names, asked):
+    """Give a gate for each name: its certificate comes with an OCSP response, where it names who gives one."""
+    for name in names:
+        yield {
+            "gate": f"clients of {name} need not ask an OCSP responder",
+            "module": "mainstay.platform.certificate_check",
+            "args": {"server_name": name, "stapled": True, "min_days": 0, **asked},
+            "remedy": "let the edges reach the responder, or set haproxy_ocsp_update to false",
+        }
+
+
 def edge_operator_gates(operators, address, login, asked, serving=True):
     """Give the gates of each name: nobody else comes in, operators show a password, and something answers them."""
     for service in operators:
@@ -62,5 +73,6 @@ class FilterModule:
     def filters(self):
         return {
             "edge_limit_gates": lambda *arguments: list(edge_limit_gates(*arguments)),
+            "edge_staple_gates": lambda *arguments: list(edge_staple_gates(*arguments)),
             "edge_operator_gates": lambda *arguments: list(edge_operator_gates(*arguments)),
         }

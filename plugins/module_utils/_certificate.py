@@ -12,10 +12,11 @@ import ssl
 
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 NAME = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
+STAPLED = re.compile(r"^\s*(Cert Status|Next Update): (.+)$", re.MULTILINE)
 
 
 def parse_x509(text):
-    """The dates, subject and names in the output of openssl x509 -noout -dates -subject -ext subjectAltName."""
+    """What openssl x509 -noout -dates -subject -ext subjectAltName prints: dates, subject and names."""
     fields = dict(
         line.split("=", 1) for line in text.splitlines() if line.startswith(("notBefore=", "notAfter=", "subject="))
     )
@@ -26,6 +27,38 @@ def parse_x509(text):
         "not_after_text": fields["notAfter"],
         "names": [_plain(name) for name in NAME.findall(text)],
     }
+
+
+def parse_staple(text):
+    """What openssl s_client -status says of the OCSP response that came with a certificate; None when none came."""
+    fields = {key: value.strip() for key, value in STAPLED.findall(text)}
+    if "Cert Status" not in fields:
+        return None
+    ends = fields.get("Next Update")
+    return {
+        "status": fields["Cert Status"],
+        "ends_text": ends or "never",
+        "ends": ssl.cert_time_to_seconds(ends) if ends else float("inf"),
+    }
+
+
+def staple_problem(responder, staple, now):
+    """Why clients would have to ask the OCSP responder themselves; empty when there is none to ask, or they need not."""
+    if not responder:
+        return ""
+    if not staple:
+        return f"found no OCSP response; expected one of {responder}; let this host reach it"
+    if staple["status"] != "good":
+        return f"found the OCSP status {staple['status']}; expected good; replace the certificate"
+    if staple["ends"] <= now:
+        return f"found an OCSP response that ended on {staple['ends_text']}; expected a current one; have it fetched"
+    return ""
+
+
+def _staple_words(responder, staple):
+    if not responder:
+        return ", names no OCSP responder"
+    return f", OCSP {staple['status']} until {staple['ends_text']}" if staple else ", no OCSP response"
 
 
 def _plain(name):
@@ -46,8 +79,8 @@ def covers(names, wanted):
 def judge(certificate, facts, limits, now):
     """Problems, days left and evidence.
 
-    `facts` holds object, key_matches and chain_error, both None when they were not asked;
-    `limits` holds names and min_days.
+    `facts` holds object, key_matches and chain_error, both None when they were not asked, and, where an OCSP response
+    is asked for, responder and staple; `limits` holds names and min_days.
     """
     name = facts["object"]
     days = int((certificate["not_after"] - now) // 86400)
@@ -72,5 +105,9 @@ def judge(certificate, facts, limits, now):
         problems.append(
             f"{name}: found its chain refused ({facts['chain_error']}); expected it accepted; check authority and order"
         )
-    names = ", ".join(certificate["names"]) or "none"
-    return {"problems": problems, "days_left": days, "evidence": f"{name} is valid for {days} days, names {names}"}
+    said = f"{name} is valid for {days} days, names {', '.join(certificate['names']) or 'none'}"
+    if "staple" in facts:
+        unstapled = staple_problem(facts["responder"], facts["staple"], now)
+        problems += [f"{name}: {unstapled}"] if unstapled else []
+        said += _staple_words(facts["responder"], facts["staple"])
+    return {"problems": problems, "days_left": days, "evidence": said}

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mainstay.platform.plugins.module_utils._certificate import PEM, parse_x509
+from ansible_collections.mainstay.platform.plugins.module_utils._certificate import PEM, parse_staple, parse_x509
 from ansible_collections.mainstay.platform.plugins.module_utils._endpoint import join_endpoint
 
 
@@ -26,6 +26,11 @@ def openssl(run, words, data=""):
 def read_certificate(run, pem):
     """The first certificate of a PEM text, parsed."""
     return parse_x509(openssl(run, ["x509", "-noout", "-dates", "-subject", "-ext", "subjectAltName"], pem))
+
+
+def responder(run, pem):
+    """The URL of the OCSP responder that the first certificate names; empty when it names none."""
+    return openssl(run, ["x509", "-noout", "-ocsp_uri"], pem).partition("\n")[0]
 
 
 def key_matches(run, pem, key_path):
@@ -55,12 +60,14 @@ def short_reason(lines):
 
 
 def fetch_chain(run, host, port, server_name, starttls, timeout):
-    """The PEM chain that a server shows, the leaf first. It is not verified here: that is the judge's question."""
-    words = ["s_client", "-connect", join_endpoint(host, port), "-showcerts", "-servername", server_name or host]
+    """The PEM chain that a server shows, the leaf first, and its OCSP response. They are verified by others."""
+    words = ["s_client", "-connect", join_endpoint(host, port), "-showcerts", "-status"]
+    words += ["-servername", server_name or host]
     words += ["-starttls", starttls] if starttls else []
     code, out, err = run(["timeout", str(timeout), "openssl", *words], data="")
-    chain = PEM.findall(out)
+    # A response may come with the responder's own certificate, which is printed before the chain.
+    chain = PEM.findall(out.rpartition("Certificate chain\n")[2])
     if not chain:
         lines = [line for line in err.splitlines() if line.strip()]
         raise CertificateError("no answer in time" if code == 124 else short_reason(lines))
-    return "".join(chain)
+    return "".join(chain), parse_staple(out)

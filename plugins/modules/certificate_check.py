@@ -47,6 +47,12 @@ options:
     description: Days that must be left until the certificate expires.
     type: int
     default: 30
+  stapled:
+    description:
+      - Whether a certificate that names an OCSP responder must come with a response of it that is good and current.
+      - One that names no responder is left alone, and the evidence says so.
+    type: bool
+    default: false
   timeout:
     description: Seconds that the service may take to answer.
     type: int
@@ -120,6 +126,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._certificate_cli
     fetch_chain,
     key_matches,
     read_certificate,
+    responder,
 )
 from ansible_collections.mainstay.platform.plugins.module_utils._endpoint import join_endpoint
 
@@ -133,6 +140,7 @@ ARGUMENTS = {
     "ca_path": {"type": "path"},
     "names": {"type": "list", "elements": "str", "default": []},
     "min_days": {"type": "int", "default": 30},
+    "stapled": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 10},
 }
 
@@ -149,18 +157,21 @@ def chain_file(module, pem):
 def look(module, name):
     """The certificate and what openssl says of it."""
     params, run = module.params, module.run_command
+    staple = None
     if params["path"]:
         path = params["path"]
         with open(path) as stream:
             pem = stream.read()
     else:
-        pem = fetch_chain(run, *(params[key] for key in ("host", "port", "server_name", "starttls", "timeout")))
+        pem, staple = fetch_chain(run, *(params[key] for key in ("host", "port", "server_name", "starttls", "timeout")))
         path = chain_file(module, pem)
     facts = {
         "object": name,
         "key_matches": key_matches(run, pem, params["key_path"]) if params["key_path"] else None,
         "chain_error": chain_error(run, path, params["ca_path"]) if params["ca_path"] else None,
     }
+    if params["stapled"]:
+        facts.update(staple=staple, responder=responder(run, pem))
     return read_certificate(run, pem), facts
 
 
@@ -168,7 +179,7 @@ def main():
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         required_one_of=[("path", "host")],
-        mutually_exclusive=[("path", "host"), ("key_path", "host")],
+        mutually_exclusive=[("path", "host"), ("key_path", "host"), ("stapled", "path")],
         supports_check_mode=True,
     )
     params = module.params
