@@ -12,7 +12,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@%/-]*")
 # Names that the role's own proxies carry.
-RESERVED = re.compile(r"(rate|postgresql|redis|operators)_.*|redis|http|https|statistics|health|connections|static|acme_challenges")
+RESERVED = re.compile(
+    r"(rate|postgresql|redis|operators)_.*|redis|http|https|statistics|health|connections|static|acme_challenges"
+)
 
 
 def _published(services, what):

@@ -43,7 +43,7 @@ def parse_staple(text):
 
 
 def staple_problem(responder, staple, now):
-    """Why clients would have to ask the OCSP responder themselves; empty when there is none to ask, or they need not."""
+    """Why clients would have to ask the OCSP responder; empty when there is none, or they need not."""
     if not responder:
         return ""
     if not staple:

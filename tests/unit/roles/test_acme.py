@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Names by ACME: what the edge is rendered like with and without them, when the authority is asked, and what is refused."""
+"""Names by ACME: the edge with and without them, when the authority is asked, and what is refused."""
 
 from __future__ import annotations
 

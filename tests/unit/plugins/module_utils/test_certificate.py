@@ -2,7 +2,12 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mainstay.platform.plugins.module_utils._certificate import covers, judge, parse_x509
+from ansible_collections.mainstay.platform.plugins.module_utils._certificate import (
+    covers,
+    judge,
+    parse_staple,
+    parse_x509,
+)
 from ansible_collections.mainstay.platform.plugins.module_utils._certificate_client import (
     CertificateError,
     chain_error,
@@ -78,3 +83,38 @@ def test_chain_error_takes_openssls_words():
 def test_fetch_chain_says_why_there_is_none(code, err, message):
     with pytest.raises(CertificateError, match=message):
         fetch_chain(lambda command, data: (code, "", err), "127.0.0.1", 1, None, None, 2)
+
+
+def stapled(status="good", ends="    Next Update: Nov 30 09:02:00 2026 GMT\n"):
+    return f"OCSP response: \n    OCSP Response Status: successful (0x0)\n    Cert Status: {status}\n{ends}"
+
+
+@pytest.mark.parametrize(
+    "responder, printed, problem, said",
+    [
+        ("", "OCSP response: no response sent\n", None, "names no OCSP responder"),
+        ("http://o", stapled(), None, "OCSP good until Nov 30 09:02:00 2026 GMT"),
+        ("http://o", stapled(ends=""), None, "OCSP good until never"),
+        (
+            "http://o",
+            "OCSP response: no response sent\n",
+            "no OCSP response; expected one of http://o",
+            "no OCSP response",
+        ),
+        ("http://o", stapled("revoked"), "found the OCSP status revoked", "OCSP revoked"),
+        ("http://o", stapled(ends="    Next Update: Nov 21 09:02:00 2026 GMT\n"), "that ended on Nov 21", "OCSP good"),
+    ],
+)
+def test_an_ocsp_response_is_judged_where_a_responder_is_named(responder, printed, problem, said):
+    facts = {**FACTS, "responder": responder, "staple": parse_staple(printed)}
+    found = judge(CERTIFICATE, facts, {"names": [], "min_days": 0}, START + DAY)
+    assert said in found["evidence"]
+    assert (
+        found["problems"] == [] if problem is None else len(found["problems"]) == 1 and problem in found["problems"][0]
+    )
+
+
+def test_the_responders_own_certificate_is_not_taken_for_the_servers():
+    shown = "-----BEGIN CERTIFICATE-----\nc2hvd24=\n-----END CERTIFICATE-----\n"
+    printed = shown.replace("c2hvd24=", "b3RoZXI=") + stapled() + "---\nCertificate chain\n 0 s:CN = x\n" + shown
+    assert fetch_chain(lambda command, data: (0, printed, ""), "127.0.0.1", 1, None, None, 2)[0] == shown
