@@ -49,7 +49,7 @@ def test_the_authority_is_not_sent_to_https_and_finds_whichever_edge_has_the_ans
         "server edge1 10.0.1.11:8402",
         "server edge2 10.0.1.12:8402",
     ]
-    assert "retry-on conn-failure 404" in backend and "retries 4" in backend
+    assert "retry-on all-retryable-errors 404" in backend and {"retries 8", "balance random(1)"} <= set(backend)
 
 
 def test_a_name_by_acme_comes_before_the_hosts_certificate_which_stands_in(rendered):
