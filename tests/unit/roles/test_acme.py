@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import jinja2
@@ -99,6 +100,16 @@ def test_what_the_authority_wants_to_know_has_no_default(without, wrong, found):
     (done,) = render_all([("render_role.yml", {"role": "acme", "host": "edge1", **ASKED, without: wrong})])
     assert done.returncode != 0
     assert found in " ".join(done.stdout.split())
+
+
+def test_certbot_has_its_time_before_anybody_is_warned(render, tool):
+    out, done = render(ASKED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tool("promtool", "check", "rules", out / "rules.yml")
+    (soon,) = re.findall(r"alert: CertificateExpiresSoon\n(.+?)for: 1h", (out / "rules.yml").read_text(), re.S)
+    metric, path = "mainstay_certificate_not_after_seconds", '"/etc/haproxy/acme/edge.pem"'
+    assert f"{metric}{{path!={path}}} - time()) / 86400 < 30" in soon
+    assert f"{metric}{{path={path}}} - time()) / 86400 < 10" in soon
 
 
 def test_the_key_is_in_no_backup():
