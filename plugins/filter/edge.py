@@ -138,27 +138,9 @@ def edge_problems(routes, backends):
     return list(_backend_problems(backends)) + list(_route_problems(routes, names))
 
 
-def _covered(name, wanted):
-    return name == wanted or (wanted.startswith("*.") and name.partition(".")[2] == wanted[2:])
-
-
-def acme_problems(names, edge_names, operator_names):
-    """Say which names cannot have a certificate by ACME, one sentence each; an empty list when all can."""
-    problems = []
-    for name in map(str, names):
-        if name.startswith("*.") or "." not in name or not HOST.fullmatch(name):
-            problems.append(f"name {name!r}, which is no host name or a pattern")
-        elif name in operator_names:
-            problems.append(f"name {name!r}, which is one for operators")
-        elif not any(_covered(name, str(wanted)) for wanted in edge_names):
-            problems.append(f"name {name!r}, which is not of the edge ({', '.join(edge_names) or 'none is'})")
-    return problems
-
-
 class FilterModule:
     def filters(self):
         return {
-            "acme_problems": acme_problems,
             "edge_backends": edge_backends,
             "edge_ordered": edge_ordered,
             "edge_problems": edge_problems,

@@ -8,7 +8,7 @@ import subprocess
 
 import jinja2
 import pytest
-from ansible_collections.mainstay.platform.plugins.filter.edge import acme_problems
+from ansible_collections.mainstay.platform.plugins.filter.acme import acme_problems
 from repository import ROOT, load, render_all
 from test_edge_checks import sections
 from test_redis_entry import EDGE
@@ -93,7 +93,7 @@ def test_names_that_cannot_be_certified(name, said):
         ("acme_email", "", "acme_email (none)"),
         ("acme_terms_agreed", False, "acme_terms_agreed False"),
         ("acme_ca", "/nowhere.pem", "acme_ca /nowhere.pem"),
-        ("platform_acme_names", ["*.example.test"], "no host name or a pattern"),
+        ("platform_acme_names", ["*.example.test"], "no host name, or a pattern"),
     ],
 )
 def test_what_the_authority_wants_to_know_has_no_default(without, wrong, found):

@@ -1,0 +1,31 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The filter that says which names cannot have a certificate by ACME; a sidecar YAML documents it."""
+
+from __future__ import annotations
+
+import re
+
+LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+NAME = re.compile(rf"(?:{LABEL}[.])+{LABEL}")
+
+
+def _covers(wanted, name):
+    return name == wanted or (wanted.startswith("*.") and name.partition(".")[2] == wanted[2:])
+
+
+def acme_problems(names, edge_names, operator_names):
+    """Say which names cannot have a certificate by ACME, one phrase each; an empty list when all can."""
+    problems = []
+    for name in map(str, names):
+        if not NAME.fullmatch(name):
+            problems.append(f"name {name!r}, which is no host name, or a pattern")
+        elif name in operator_names:
+            problems.append(f"name {name!r}, which is one for operators")
+        elif not any(_covers(str(wanted), name) for wanted in edge_names):
+            problems.append(f"name {name!r}, which is not of the edge ({', '.join(edge_names) or 'none is'})")
+    return problems
+
+
+class FilterModule:
+    def filters(self):
+        return {"acme_problems": acme_problems}
