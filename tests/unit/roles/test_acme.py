@@ -61,6 +61,14 @@ def test_a_name_by_acme_comes_before_the_hosts_certificate_which_stands_in(rende
     assert f" ssl {own} alpn" in inside and "acme" not in inside
 
 
+@pytest.mark.parametrize("authority", ["", str(ROOT / "README.md")])
+def test_what_is_written_for_certbot_renders_with_and_without_a_private_authority(tmp_path, authority):
+    more = {"role": "acme", "host": "edge1", "templates": ["mainstay-edge", "mainstay.conf"], "acme_ca": authority}
+    (done,) = render_all([("render_role.yml", {"out": str(tmp_path), **more, **ASKED})])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Environment=REQUESTS_CA_BUNDLE=/etc/mainstay/acme-ca.crt\n" in (tmp_path / "mainstay.conf").read_text()
+
+
 def test_haproxy_fetches_ocsp_responses_where_it_can(rendered):
     assert "ocsp-update.mode on" in rendered["with"]["global"]
     assert "ocsp" not in str(rendered["older"]["global"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 
 import pytest
-from repository import ROOT, render_with
+from repository import ROOT, load, render_with
 
 CONFIG = """[ca]
 default_ca = it
@@ -201,6 +202,17 @@ def test_what_clients_get_is_judged(responding, check):
     assert "OCSP good until" in check("named", "-status_file", "named.ocsp")["evidence"]
     assert "found no OCSP response; expected one of http://127.0.0.1" in check("named")["msg"]
     assert "names no OCSP responder" in check("silent")["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("files", "alone"), [("named.crt silent.leaf", None), ("silent.leaf named.leaf", "named.leaf")]
+)
+def test_a_certificate_without_that_of_its_issuer_is_refused(place, files, alone):
+    text = load(ROOT / "roles/haproxy/vars/main.yml")["__haproxy_ask_issuers"]
+    (listed,) = re.findall(r"\{\{.+?\}\}", text)
+    done = subprocess.run(["sh", "-c", text.replace(listed, files)], cwd=place.path, capture_output=True, text=True)
+    assert done.returncode == (1 if alone else 0)
+    assert done.stderr.startswith(f"{alone}: found it alone" if alone else "") and (alone or not done.stderr)
 
 
 def test_a_withdrawn_certificate_gets_no_response(responding):
