@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/postgresql/files/mainstay-archive-push"
+PROGRAM = Path(__file__).parents[3] / "roles/postgresql/files/mainstay-pgbackrest-push"
 # Instead of the repository: it says what it was asked and ends as it is told.
 PGBACKREST = '#!/bin/sh\necho "$@"\nexit "$VERDICT"\n'
 DUPLICATE = 45
