@@ -130,9 +130,15 @@ def host_certificate_problems(reading, modes, names, days, authority="", signer=
     # Each list of ours has the numbers of all authorities: a certificate of one that is gone counts too.
     if any(is_listed(each, revocation_lists(revocations)) for each in _load(found["certificate"], "")[0][:1]):
         problems.append(REVOKED)
-    given = {"names": names, "days": days, "key_digest": found["key_digest"]}
-    given |= {"certificate": found["certificate"], "revocations": revocations or found["revocations"]}
-    return list(dict.fromkeys(problems + certificate_problems(authority=signer or found["authority"], **given)))
+    problems += certificate_problems(
+        found["certificate"],
+        signer or found["authority"],
+        names=names,
+        days=days,
+        key_digest=found["key_digest"],
+        revocations=revocations or found["revocations"],
+    )
+    return list(dict.fromkeys(problems))
 
 
 class FilterModule:

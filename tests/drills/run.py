@@ -192,12 +192,12 @@ def kept(drill: Drill, found: Found) -> bool:
     )
 
 
-def again(lab: Lab) -> tuple[int, str]:
-    """How many hosts site.yml changes now, and what went wrong."""
+def again(lab: Lab) -> tuple[int | None, str]:
+    """How many hosts site.yml changes now, if it comes to that, and what went wrong."""
     try:
         acts.archive(lab)
     except Broken as reason:
-        return 0, str(reason)
+        return None, str(reason)
     run = lab.playbook("site")
     return len(run.changed), run.tail(200) if run.status or run.changed else ""
 
