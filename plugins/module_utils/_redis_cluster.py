@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads CLUSTER NODES, says what a cluster lacks, and plans how it comes to what is wanted. Pure; private to this collection.
+"""Reads CLUSTER NODES, says what a cluster lacks, and plans how it comes to what is wanted. Pure; private.
 
 `wanted` holds members and leaving (addresses of servers, in order), replicas (per master) and imbalance (per cent).
 """
@@ -89,8 +89,9 @@ def describe(rows, wanted):
     rows = [row for row in rows if row["reachable"] and row["enabled"]]
     joined = [row for row in rows if len(row["view"]) > 1]
     problems += [
-        f"server {row['server']}: found {row['keys']} keys and {_own_slots(row)} slots, and no other node that it knows; "
-        "expected an empty server or a node of the cluster; save what it holds, and empty it (FLUSHALL, CLUSTER RESET)"
+        f"server {row['server']}: found {row['keys']} keys and {_own_slots(row)} slots, and no other node that it "
+        "knows; expected an empty server or a node of the cluster; save what it holds, and empty it (FLUSHALL, CLUSTER "
+        "RESET)"
         for row in rows
         if row not in joined and not is_fresh(row)
     ]
@@ -117,8 +118,8 @@ def _row_problems(row, wanted):
         ]
     if row["role"] == "replica" and row["link"] != "up" and len(row["view"]) > 1:
         return [
-            f"replica {row['server']}: found its link to {row['master']} {row['link']}; expected up; wait for the first "
-            "copy to end, or read its log"
+            f"replica {row['server']}: found its link to {row['master']} {row['link']}; expected up; wait for the "
+            "first copy to end, or read its log"
         ]
     return []
 
@@ -157,8 +158,8 @@ def _agreement(joined):
     if len(set(digests.values())) > 1:
         said = ", ".join(f"{server} {value}" for server, value in sorted(digests.items()))
         problems.append(
-            f"configuration: found different ones ({said}); expected all nodes to agree on masters, replicas and slots; "
-            "wait for a failover to end"
+            f"configuration: found different ones ({said}); expected all nodes to agree on masters, replicas and "
+            "slots; wait for a failover to end"
         )
     held = set().union(*(node["slots"] for node in joined[0]["view"].values()))
     # What was never given out, in a cluster that is being built, is no failure.
@@ -192,21 +193,21 @@ def _members(joined, rows, wanted, cluster):
             cluster["nodes"][servers[key]] = _node(key, node["role"], servers.get(node["master"], ""), node["slots"])
             if failing:
                 problems.append(
-                    f"{name}: found failing as {', '.join(failing)} see it; expected nobody to; wait until its host gets "
-                    "on with its work, or let its bus port, which is 10000 above, through between the hosts"
+                    f"{name}: found failing as {', '.join(failing)} see it; expected nobody to; wait until its host "
+                    "gets on with its work, or let its bus port, which is 10000 above, through between the hosts"
                 )
         elif not servers[key] or servers[key] in asked or servers[key] in wanted["leaving"]:
             # Its server is gone: it lost its address, another one answers there, or it was told to leave.
             cluster["dead"].append({"id": key, "server": servers[key]})
             if node["slots"]:
                 problems.append(
-                    f"{name}: found it gone with {len(node['slots'])} slots; expected a replica to have taken them over; "
-                    "start it again, or let a replica take over (CLUSTER FAILOVER FORCE)"
+                    f"{name}: found it gone with {len(node['slots'])} slots; expected a replica to have taken them "
+                    "over; start it again, or let a replica take over (CLUSTER FAILOVER FORCE)"
                 )
         elif servers[key] not in wanted["members"]:
             problems.append(
-                f"{name}: found in the cluster; expected only hosts of the inventory; put its host back into the group, "
-                "or name its address in redis_leaving"
+                f"{name}: found in the cluster; expected only hosts of the inventory; put its host back into the "
+                "group, or name its address in redis_leaving"
             )
     return problems
 
@@ -243,7 +244,7 @@ def judge(rows, cluster, limits):
         if len(replicas) < limits["replicas"]
     ]
     problems += [
-        f"master {master}: found {', '.join(near)} on its own host; expected replicas on others; give each server a host"
+        f"master {master}: found {', '.join(near)} on its own host; expected replicas on others; give each a host"
         for master, replicas in masters.items()
         if (near := [server for server in replicas if _host(server) == _host(master)])
     ]
@@ -406,8 +407,8 @@ def _promote(layout):
     giver = max(layout.staying, key=lambda server: len(layout.replicas(server)), default=None)
     if giver is None or len(layout.replicas(giver)) < 2:
         raise ValueError(
-            f"server {leaves[0]}: found no replica of a host that stays to take over its slots; expected one; let fewer "
-            "hosts leave at a time, or add one first"
+            f"server {leaves[0]}: found no replica of a host that stays to take over its slots; expected one; let "
+            "fewer hosts leave at a time, or add one first"
         )
     return _step("follow", layout.replicas(giver)[-1], leaves[0])
 

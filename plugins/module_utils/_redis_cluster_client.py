@@ -126,8 +126,8 @@ class Steps:
             lines = [COLOURS.sub("", line).strip() for line in (out + err).splitlines()]
             said = " | ".join(line for line in lines[-8:] if line.strip("#."))
             raise ValueError(
-                f"{params['cli']} --cluster {command}: found it ended with {status} ({said}); expected 0; when the nodes "
-                "answer each other again run this again, which finishes the move"
+                f"{params['cli']} --cluster {command}: found it ended with {status} ({said}); expected 0; run this "
+                "again when the nodes answer each other, which finishes the move"
             )
 
 

@@ -10,13 +10,15 @@ module: redis_cluster
 short_description: Make one step towards the Redis cluster that is wanted
 version_added: 0.1.0
 description:
-  - Asks every node what it says of itself and of the cluster, plans how the cluster comes to the servers that are given,
-    and makes the first step of that plan. In check mode it only says the plan.
+  - Asks every node what it says of itself and of the cluster, plans how the cluster comes to the servers that are
+    given, and makes the first step of that plan. In check mode it only says the plan.
   - Servers that know nobody and hold nothing join. A cluster is created where all of them are like that. Who is master
     of what is read from the nodes, never given.
   - Masters and replicas have hosts of their own, because each host has one server.
-  - Servers in O(leaving) give their slots to the replica that follows them, or to the other masters where there are more
-    masters than are wanted. Then all nodes forget them, and they forget the cluster. Those that were lost are forgotten.
+  - Servers in O(leaving) give their slots to the replica that follows them, or to the other masters where there are
+    more masters than are wanted. Then all nodes forget them, and they forget the cluster, with their copy of the data.
+  - A node that was lost is forgotten when it has no slots any more and it is in O(leaving), or a new server answers at
+    its address.
   - Slots are moved by C(redis-cli --cluster), which gets the password in its environment.
   - A step ends when all nodes agree that it is done.
   - Fails with the reason, having changed nothing, when a node does not answer, fails, or tells something else than the

@@ -90,8 +90,8 @@ def move(params, rows):
     if not moved(rows, found, problems):
         why = "; ".join(problems) or f"{new} has not taken over"
         raise ValueError(
-            f"master {params['server']}: found it not replaced after {params['deadline']:g} s ({why}); expected {new} in "
-            "its place; look at the log there"
+            f"master {params['server']}: found it not replaced after {params['deadline']:g} s ({why}); expected {new} "
+            "in its place; look at the log there"
         )
     return new, round(time.monotonic() - started, 2)
 
