@@ -325,7 +325,7 @@ def next_step(cluster, wanted):
         if nodes[server]["role"] == "fresh" and server != seed:
             return _step("meet", server, seed)
     # Whoever leaves is forgotten before slots are balanced, for redis-cli gives some to every master that it finds.
-    rest = (_release, _assign, _follow, _drain, _promote, _orphans, _equal, _leave, _balance)
+    rest = (_release, _assign, _orphans, _follow, _drain, _promote, _equal, _leave, _balance)
     layout = Layout(nodes, wanted)
     return next((step for look in rest if (step := look(layout)) is not None), None)
 
@@ -362,7 +362,7 @@ class Layout:
         """The master that gets the next replica: one that leaves and has no successor, else who has fewest."""
         leaves = [server for server in self.holders if server in self.leaving and server not in self.drained]
         alone = [server for server in leaves if not self.replicas(server)]
-        return (alone or sorted(self.staying, key=lambda server: len(self.replicas(server))))[0]
+        return (alone or sorted(self.staying or leaves, key=lambda server: len(self.replicas(server))))[0]
 
 
 def _release(layout):
@@ -390,7 +390,13 @@ def _quotas(masters):
 
 
 def _follow(layout):
-    return _step("follow", layout.idle[0], layout.neediest()) if layout.idle else None
+    """A server without a part of its own follows a master, once nobody follows it."""
+    if not layout.idle:
+        return None
+    for server in layout.leaving:
+        if layout.nodes[server]["master"] == layout.idle[0]:
+            return _step("forget", server, node_id=layout.nodes[server]["id"])
+    return _step("follow", layout.idle[0], layout.neediest())
 
 
 def _drain(layout):
@@ -398,26 +404,21 @@ def _drain(layout):
 
 
 def _promote(layout):
-    leaves = [server for server in layout.holders if server in layout.leaving]
+    leaves = sorted((s for s in layout.holders if s in layout.leaving), key=lambda server: not layout.replicas(server))
     if not leaves:
         return None
-    successors = layout.replicas(leaves[0])
-    if successors:
+    if successors := layout.replicas(leaves[0]):
         return _step("promote", successors[0], leaves[0])
-    giver = max(layout.staying, key=lambda server: len(layout.replicas(server)), default=None)
-    if giver is None or len(layout.replicas(giver)) < 2:
-        raise ValueError(
-            f"server {leaves[0]}: found no replica of a host that stays to take over its slots; expected one; let "
-            "fewer hosts leave at a time, or add one first"
-        )
+    # There is somebody to spare: as many masters stay wanted as there are, and fewer hosts that stay are masters.
+    giver = max(layout.staying, key=lambda server: len(layout.replicas(server)))
     return _step("follow", layout.replicas(giver)[-1], leaves[0])
 
 
 def _orphans(layout):
-    """Replicas of whoever is no master any more."""
+    """Replicas of whoever has no slots any more."""
     for server in layout.members:
         master = layout.nodes[server]["master"]
-        if master and master not in layout.staying:
+        if master and master not in layout.staying + layout.holders:
             return _step("follow", server, layout.neediest())
     return None
 
@@ -432,7 +433,11 @@ def _equal(layout):
 
 
 def _leave(layout):
-    return _step("forget", layout.leaving[0], node_id=layout.nodes[layout.leaving[0]]["id"]) if layout.leaving else None
+    """Nobody can forget whom it follows, so replicas go before their master."""
+    followed = {node["master"] for node in layout.nodes.values()}
+    for server in sorted(layout.leaving, key=lambda server: server in followed):
+        return _step("forget", server, node_id=layout.nodes[server]["id"])
+    return None
 
 
 def _balance(layout):
