@@ -305,7 +305,7 @@ def text(step):
         "promote": "{server} takes over from {other}",
         "balance": "the masters get equal numbers of slots",
     }
-    return words[step["do"]].format(**step)
+    return words[step["do"]].format(**{**step, "server": step["server"] or "a node without an address"})
 
 
 def _step(do, server, other="", node_id="", slots=""):
