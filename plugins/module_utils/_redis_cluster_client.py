@@ -17,7 +17,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._redis_reader im
 
 PAUSE = 0.25  # seconds between two looks
 REDIRECTS = 5
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+NOISE = re.compile(r"\x1b\[[0-9;]*m|#+")  # colours, and a mark for each slot that moved
 
 
 def read_node(endpoint, options, connect=RedisClient):
@@ -123,8 +123,8 @@ class Steps:
         # The password is in its environment only.
         status, out, err = self.run(argv, environ_update={"REDISCLI_AUTH": params["password"] or ""})
         if status != 0:
-            lines = [COLOURS.sub("", line).strip() for line in (out + err).splitlines()]
-            said = " | ".join(line for line in lines[-8:] if line.strip("#."))
+            lines = [NOISE.sub("", line).strip() for line in (out + err).splitlines()]
+            said = " | ".join([line for line in lines if line][-6:])
             raise ValueError(
                 f"{params['cli']} --cluster {command}: found it ended with {status} ({said}); expected 0; run this "
                 "again when the nodes answer each other, which finishes the move"

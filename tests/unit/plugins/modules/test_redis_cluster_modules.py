@@ -175,7 +175,7 @@ def test_hosts_join_and_leave_and_no_password_is_in_a_command(world, run_module)
 
 def test_a_move_that_ends_in_the_middle_is_said_without_its_progress(world, run_module, monkeypatch):
     run_all(run_module, SIX)
-    said = "\x1b[0mMoving 3 slots\n#####\n\x1b[31;1mERR CLUSTERDOWN\x1b[0m\n"
+    said = "\x1b[0mMoving 3 slots\n#####\x1b[31;1mERR CLUSTERDOWN\x1b[0m\n"
     monkeypatch.setattr(world, "run", lambda _argv, **_options: (1, said, ""))
     for _step in range(3):
         result = run_module("redis_cluster", **options(range(1, 9)))
