@@ -66,3 +66,34 @@ options:
     elements: str
     default: []
 """
+
+    CLUSTER = r"""
+options:
+  tls:
+    description: Speak TLS to the servers. Chain and name are always verified; the name is the address that is
+      connected to.
+    type: bool
+    default: false
+  members:
+    description: All servers of the cluster, as C(address:port), one per host. The addresses must be those that the
+      servers announce.
+    type: list
+    elements: str
+    required: true
+  leaving:
+    description: Servers that are nodes of the cluster and shall not be any more, as C(address:port). None of them is
+      one of O(members).
+    type: list
+    elements: str
+    default: []
+  replicas:
+    description: Replicas of each master. There are as many masters as O(members) suffice for; hosts beyond that are
+      replicas too.
+    type: int
+    default: 1
+  imbalance:
+    description: By how much the number of a master's slots may differ from that of others, per cent, before slots
+      move.
+    type: int
+    default: 5
+"""

@@ -26,6 +26,14 @@ GROUP = {
     "servers": {"type": "list", "elements": "str", "required": True},
     "sentinels": {"type": "list", "elements": "str", "default": []},
 }
+CLUSTER = {
+    **SERVER,
+    "tls": {"type": "bool", "default": False},
+    "members": {"type": "list", "elements": "str", "required": True},
+    "leaving": {"type": "list", "elements": "str", "default": []},
+    "replicas": {"type": "int", "default": 1},
+    "imbalance": {"type": "int", "default": 5},
+}
 REQUIRED_TOGETHER = [("cert_path", "key_path")]
 
 

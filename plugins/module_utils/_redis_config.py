@@ -140,9 +140,10 @@ def default_of(key):
 def other_role(parsed, info):
     """What a restart would change of a server's role, empty when its file says the same as INFO.
 
-    A server that may not write its file becomes master or replica all the same, until it starts again.
+    A server that may not write its file becomes master or replica all the same, until it starts again. The nodes of a
+    cluster keep their roles elsewhere.
     """
-    if not info.get("role"):
+    if not info.get("role") or info.get("cluster_enabled") == "1":
         return ""
     lines = parsed.get("replicaof") or parsed.get("slaveof")
     found = f"replicaof {lines[-1]}" if lines else "a master"

@@ -30,11 +30,18 @@ def rendered(render):
     return out
 
 
-@pytest.fixture(scope="session")
-def rules(rendered):
-    """All rendered rules, as a list of dictionaries."""
-    groups = yaml.safe_load((rendered / "rules.yml").read_text())["groups"]
+def rules_in(directory):
+    groups = yaml.safe_load((directory / "rules.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.fixture(scope="session")
+def rules(rendered, render):
+    """All rendered rules, as a list of dictionaries: with the defaults, and what a cluster of Redis has instead."""
+    out, done = render({"redis_mode": "cluster"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = rules_in(rendered)
+    return found + [rule for rule in rules_in(out) if rule not in found]
 
 
 @pytest.fixture(scope="session")

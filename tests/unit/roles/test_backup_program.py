@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -72,12 +74,71 @@ def test_redis_is_copied_from_a_replica_that_follows_or_else_from_the_master(mon
         return answers[address]
 
     monkeypatch.setattr(jobs, "redis_command", answer)
-    settings = SimpleNamespace(redis=SimpleNamespace(hosts=list(answers)))
     if source:
-        assert jobs.redis_source(settings) == source
+        assert jobs.redis_source(SimpleNamespace(), list(answers)) == source
     else:
         with pytest.raises(Problem, match="found no server that answers of a, b, c"):
-            jobs.redis_source(settings)
+            jobs.redis_source(SimpleNamespace(), list(answers))
+
+
+# As Redis 7.0 writes it. The replica of the second master fails.
+NODES = """\
+m1 10.0.0.1:6379@16379 myself,master - 0 1 1 connected 0-5460 [93->-m2]
+m2 10.0.0.2:6379@16379 master - 0 1 2 connected 5461-10921
+m3 10.0.0.3:6379@16379 master - 0 1 3 connected 10922-16382 16383
+r1 10.0.0.4:6379@16379 slave m1 0 1 1 connected
+r2 10.0.0.5:6379@16379 slave,fail m2 0 1 2 disconnected
+r3 10.0.0.6:6379@16379 slave m3 0 1 3 connected
+"""
+
+
+def cluster(monkeypatch, tmp_path, nodes=NODES):
+    """Settings of a cluster whose servers answer, and write their name as a snapshot; the first one does not answer."""
+
+    def answer(_settings, address, *words):
+        if words[0] == "--rdb":
+            Path(words[1]).write_text(f"snapshot of {address}")
+            return ""
+        if address == "10.0.0.9":
+            raise Problem("redis-cli: 10.0.0.9 does not answer")
+        return nodes if words[0] == "CLUSTER" else (LINKED if address in ("10.0.0.4", "10.0.0.6") else MASTER)
+
+    monkeypatch.setattr(jobs, "redis_command", answer)
+    monkeypatch.setitem(jobs.READERS, "redis", ["cat"])
+    key = tmp_path / "key"
+    key.write_text("a key of the test")
+    redis = SimpleNamespace(hosts=["10.0.0.9", "10.0.0.1"], cluster=True)
+    places = {"backup_dir": str(tmp_path), "work_dir": str(tmp_path), "key_file": str(key)}
+    return SimpleNamespace(redis=redis, keep_days=30, **places)
+
+
+def test_a_snapshot_of_a_cluster_has_a_file_of_each_master_from_its_replica(monkeypatch, tmp_path):
+    settings = cluster(monkeypatch, tmp_path)
+    assert jobs.take_redis(settings) > 0
+    files = sorted((tmp_path / "redis").iterdir())
+    assert [path.name.partition("_")[2][6:] for path in files] == [f"-{number}of3.rdb.enc" for number in (1, 2, 3)]
+    stored = []
+    for path in files:
+        command = storage.decrypting(settings, path)
+        stored.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert stored == [f"snapshot of 10.0.0.{number}" for number in (2, 4, 6)], "of the second master, itself"
+    assert jobs.check(settings, "redis") == files
+    files[1].unlink()
+    with pytest.raises(Problem, match="found 2 of 3 files of its snapshot; expected all"):
+        jobs.check(settings, "redis")
+
+
+def test_a_snapshot_of_a_cluster_without_all_slots_is_none(monkeypatch, tmp_path):
+    settings = cluster(monkeypatch, tmp_path, NODES.replace(" 16383\n", "\n"))
+    with pytest.raises(Problem, match="found 16383 of 16384 slots"):
+        jobs.take_redis(settings)
+    assert not (tmp_path / "redis").exists()
+
+
+def test_the_parts_of_a_snapshot_stay_or_go_together(tmp_path):
+    names = [f"redis-20261101_{hour}1500-{part}of3.rdb.enc" for hour in ("00", "01") for part in (1, 2, 3)]
+    paths = [aged(tmp_path / name, 20) for name in names]
+    assert storage.thin(paths, NOW) == paths[3:]
 
 
 def test_hourly_snapshots_are_thinned_to_the_first_of_each_day(tmp_path):

@@ -80,6 +80,20 @@ def test_the_entry_is_there_without_a_database(tmp_path):
     assert not [name for name in edge if "postgresql" in name]
 
 
+def test_a_cluster_has_no_entry_and_none_is_made_for_it(tmp_path):
+    given = {"out": str(tmp_path), **EDGE, "redis_mode": "cluster"}
+    without, forced = render_all(
+        [("render_role.yml", given), ("render_role.yml", {**given, "haproxy_redis_servers": MORE})]
+    )
+    assert without.returncode == 0, without.stdout + without.stderr
+    text = (tmp_path / "haproxy.cfg").read_text()
+    assert not [name for name in sections(text) if "redis" in name] and ":6380" not in text and "/redis/" not in text
+    assert forced.returncode != 0
+    assert "found cache1, cache2, cache3, cache4, cache5 with redis_mode cluster, expected none" in " ".join(
+        forced.stdout.split()
+    )
+
+
 def test_a_password_that_haproxy_would_read_otherwise_is_refused(tmp_path):
     (done,) = render_all([("render_role.yml", {"out": str(tmp_path), **EDGE, "haproxy_redis_password": 'a"b c'})])
     assert done.returncode != 0 and "a password for Redis of letters" in " ".join(done.stdout.split())

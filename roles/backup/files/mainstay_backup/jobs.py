@@ -20,6 +20,9 @@ READERS = {
     "dumps": ["pg_restore", "--list"],
 }
 PATTERNS = {"redis": "redis-*.rdb.enc", "dumps": "*.dump.enc"}
+# Of a snapshot of several files, each says in its name how many there are.
+PART = re.compile(r"-(\d+)of(\d+)\.")
+SLOTS = 16384  # into so many parts a cluster of Redis divides all keys
 # What the hosts' agents send.
 ARCHIVES = ("files", "audit", "configuration")
 PATIENCE = {"fingerprint": 60, "configuration": 300}  # seconds; what holds logs gets an hour
@@ -48,10 +51,10 @@ def redis_command(settings, address, *words):
     return run([*base, *words], env=env, timeout=3600)
 
 
-def redis_source(settings):
+def redis_source(settings, hosts):
     """A replica that follows its master, or else the master: copying costs the server a fork."""
     master = None
-    for address in settings.redis.hosts:
+    for address in hosts:
         try:
             lines = redis_command(settings, address, "INFO", "replication").split()
         except Problem as error:
@@ -62,18 +65,53 @@ def redis_source(settings):
         if "role:master" in lines:
             master = address
     if master is None:
-        hosts = ", ".join(settings.redis.hosts)
+        hosts = ", ".join(hosts)
         raise Problem(f"redis: found no server that answers of {hosts}; expected a replica or the master; start Redis")
     return master
 
 
+def redis_nodes(settings):
+    """The lines of CLUSTER NODES, as words, of a node that answers."""
+    for address in settings.redis.hosts:
+        try:
+            return [line.split() for line in redis_command(settings, address, "CLUSTER", "NODES").splitlines()]
+        except Problem as error:
+            note(str(error))
+    hosts = ", ".join(settings.redis.hosts)
+    raise Problem(f"redis: found no node that answers of {hosts}; expected one; start Redis")
+
+
+def redis_groups(settings):
+    """The servers that have the same data, for each part of them: all hosts, or of a cluster those of each master."""
+    if not settings.redis.cluster:
+        return [settings.redis.hosts]
+    nodes = redis_nodes(settings)
+    held, groups = 0, []
+    for master in nodes:
+        bounds = [word.split("-") for word in master[8:] if not word.startswith("[")]
+        if bounds:
+            held += sum(int(each[-1]) - int(each[0]) + 1 for each in bounds)
+            group = [node for node in nodes if node[3] == master[0] and "fail" not in node[2].split(",")] + [master]
+            groups.append([node[1].split("@")[0].rpartition(":")[0] for node in group])
+    if held != SLOTS:
+        raise Problem(
+            f"redis: found {held} of {SLOTS} slots with a master; expected all of them, or a snapshot lacks data; "
+            "run verify.yml, which names the nodes that are missing"
+        )
+    return sorted(groups)
+
+
 def take_redis(settings):
+    """A file of each part of the data. None is stored before all are there."""
     directory = Path(settings.backup_dir) / "redis"
     with scratch(settings) as work:
-        source = redis_source(settings)
-        redis_command(settings, source, "--rdb", str(work / "dump.rdb"))
-        run([*READERS["redis"], str(work / "dump.rdb")])
-        size = store(settings, work / "dump.rdb", directory / f"redis-{stamp()}.rdb.enc")
+        groups = redis_groups(settings)
+        names = [f"-{number}of{len(groups)}" if settings.redis.cluster else "" for number in range(1, len(groups) + 1)]
+        for name, hosts in zip(names, groups, strict=True):
+            redis_command(settings, redis_source(settings, hosts), "--rdb", str(work / f"dump{name}.rdb"))
+            run([*READERS["redis"], str(work / f"dump{name}.rdb")])
+        base = f"redis-{stamp()}"
+        size = sum(store(settings, work / f"dump{name}.rdb", directory / f"{base}{name}.rdb.enc") for name in names)
     for path in thin(directory.glob(PATTERNS["redis"]), time.time()):
         path.unlink()
     expire(directory, settings.keep_days)
@@ -186,14 +224,28 @@ def folders(settings, kind):
     return [base]
 
 
+def whole(path, kind):
+    """All files of the snapshot that a file belongs to."""
+    part = PART.search(path.name)
+    if part is None:
+        return [path]
+    found = sorted(path.parent.glob(f"{path.name[: part.start()]}-*of*"))
+    if len(found) != int(part[2]):
+        raise Problem(
+            f"{path}: found {len(found)} of {part[2]} files of its snapshot; expected all; run mainstay-backup {kind}"
+        )
+    return found
+
+
 def check(settings, kind):
-    """Decrypt and read the newest file of a kind, of each host or database; gives the paths."""
+    """Decrypt and read the newest files of a kind, of each host or database; gives the paths."""
     read = []
     with scratch(settings) as work:
         for folder in folders(settings, kind):
-            path = newest(folder, PATTERNS[kind])
-            if path is None:
+            latest = newest(folder, PATTERNS[kind])
+            if latest is None:
                 raise Problem(f"{folder}: found no {PATTERNS[kind]}; expected at least one; run mainstay-backup {kind}")
-            read_back(settings, path, READERS[kind], work)
-            read.append(path)
+            for path in whole(latest, kind):
+                read_back(settings, path, READERS[kind], work)
+                read.append(path)
     return read

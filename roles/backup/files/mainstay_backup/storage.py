@@ -79,13 +79,13 @@ def expire_replaced(directory, days):
 
 
 def thin(paths, now, whole_days=2):
-    """Of hourly files those to remove: after some days the first one of each day is enough."""
-    seen, surplus = set(), []
+    """Of hourly files those to remove: after some days the first one of each day, or its parts, is enough."""
+    seen, surplus = {}, []
     for path in sorted(paths):
-        day = path.name.split("_")[0]
-        if now - path.stat().st_mtime > whole_days * DAY and day in seen:
+        day, _mark, rest = path.name.partition("_")
+        first = seen.setdefault(day, rest[:6])
+        if now - path.stat().st_mtime > whole_days * DAY and rest[:6] != first:
             surplus.append(path)
-        seen.add(day)
     return surplus
 
 

@@ -149,6 +149,7 @@ REPLICA = "role:slave\nmaster_host:192.0.2.2\nmaster_port:6379\nmaster_link_stat
         ("replicaof 192.0.2.2 6379\n", REPLICA, None),
         ("slaveof 192.0.2.2 6379\n", REPLICA, None),
         ("port 0\n", MASTER, None),
+        ("port 0\n", REPLICA + "cluster_enabled:1\n", None),
     ],
 )
 def test_a_file_that_would_bring_another_role_back_is_written_again(reconcile, text, info, difference):
