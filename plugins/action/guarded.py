@@ -63,12 +63,12 @@ class ActionModule(ActionBase):
                     options, until, f"that the {options['seconds']} s were over before {step['module']}"
                 )
             found, lost = self._tried(self._step, step)
-            if lost or found.get("failed"):
+            if lost:
                 return self._undone(
-                    options,
-                    until,
-                    f"that {step['module']} failed ({_one_line(lost or _reason(found))})",
+                    options, until, f"that no new connection came in for {step['module']} ({_one_line(lost)})"
                 )
+            if found.get("failed"):
+                return self._undone(options, until, f"that {step['module']} failed ({_one_line(_reason(found))})")
             done.append(found)
             if found.get("changed"):
                 self._reconnect()  # rights and groups of the old connection may not be enough for the next step

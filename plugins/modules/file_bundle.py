@@ -53,6 +53,7 @@ options:
         description:
           - Command that must succeed on the new text before it replaces the old one.
           - C(%s) stands for a file with the text.
+          - When it refuses a line by its number, the message has how that line begins.
         type: str
 attributes:
   check_mode:
@@ -84,6 +85,7 @@ changed_files:
 """
 
 import os
+import re
 import shlex
 import tempfile
 
@@ -124,10 +126,22 @@ def draft(module, item):
         status, out, err = module.run_command(command)
         if status != 0:
             module.fail_json(
-                msg=f"{item['path']}: found text that {command[0]} refuses ({(err or out).strip()}); expected text "
+                msg=f"{item['path']}: found text that {command[0]} refuses ({refusal(err or out, name, item)}); expected text "
                 "that it accepts; correct the input from which it is made. No file was replaced."
             )
     return name
+
+
+def refusal(words, name, item):
+    """What the command says, of the file instead of the draft, and how each line that it numbers begins."""
+    lines = item["content"].splitlines()
+
+    def beginning(found):
+        # The first word alone: what follows it can be a secret.
+        first = "".join(lines[int(found[1]) - 1 : int(found[1])]).split()[:1]
+        return f"{found[0]} ({first[0]})" if first else found[0]
+
+    return re.sub(r"\bline (\d+)", beginning, words.strip().replace(name, item["path"]))
 
 
 def put(module, item, drafted):

@@ -107,7 +107,7 @@ def undone(lab: Lab, act) -> None:
     run, shut = drilled(lab, act)
     print(f"the door was shut for {shut:.1f} s")
     assert 0 < shut <= MOST, f"the door was shut for {shut:.1f} s"
-    assert "no new connection confirmed the change within 30 s" in said(run), run.tail()
+    assert "found that no new connection" in said(run), run.tail()
     assert "The old state is back." in said(run), run.tail()
 
 
@@ -124,7 +124,7 @@ def test_a_setting_that_sshd_does_not_take_replaces_nothing(lab: Lab):
     assert shut < 5, "ssh is restarted with the old files, no more"
     for words in (
         "found text that sshd refuses",
-        "ClientAliveInterval",
+        "(ClientAliveInterval)",
         "No file was replaced.",
         "The old state is back.",
     ):

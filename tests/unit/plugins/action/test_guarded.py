@@ -83,6 +83,13 @@ def test_a_step_that_fails_brings_the_old_state_back_at_once(time):
     assert host.calls[-2:] == ["reset", "restored"] and time[0] == 0
 
 
+def test_a_change_after_which_nobody_comes_in_is_undone_at_the_next_step(time):
+    host = Host(needed=["write"], answers={"restart": AnsibleConnectionFailure("EOF on stream")})
+    result = host.run()
+    assert result["failed"] and result["restored"]
+    assert "no new connection came in for restart (EOF on stream)" in result["msg"]
+
+
 def test_a_host_that_nobody_reaches_fails_after_the_way_back(time):
     gone = AnsibleConnectionFailure("refused")
     result = Host(needed=["write"], answers={"confirmed": gone, "restored": gone}).run()

@@ -60,6 +60,14 @@ def test_one_refused_file_keeps_all_old_ones(write, tmp_path):
     assert bad.read_text() == "old\n" and not good.exists()
 
 
+def test_a_refusal_by_number_says_how_the_line_begins_and_no_more_of_it(write, tmp_path):
+    path = tmp_path / "a"
+    words = "sh -c 'echo $0 line 2: no such word, line 9 neither; exit 1' %s"
+    answer = write({"path": str(path), "content": "first\n  Second secret\n", "validate": words})
+    assert f"{path} line 2 (Second): no such word, line 9 neither" in answer["msg"]
+    assert "secret" not in answer["msg"]
+
+
 def test_an_absent_file_goes_once(write, tmp_path):
     path = tmp_path / "a"
     path.write_text("x\n")
