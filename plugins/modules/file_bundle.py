@@ -125,9 +125,10 @@ def draft(module, item):
         command = [part.replace("%s", name) for part in shlex.split(item["validate"])]
         status, out, err = module.run_command(command)
         if status != 0:
+            words = refusal(err or out, name, item)
             module.fail_json(
-                msg=f"{item['path']}: found text that {command[0]} refuses ({refusal(err or out, name, item)}); expected text "
-                "that it accepts; correct the input from which it is made. No file was replaced."
+                msg=f"{item['path']}: found text that {command[0]} refuses ({words}); expected text that it accepts; "
+                "correct the input from which it is made. No file was replaced."
             )
     return name
 
