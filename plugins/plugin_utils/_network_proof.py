@@ -17,29 +17,34 @@ FLOATING = "floating address"
 
 
 def targets(members, floating, more):
-    """Every address of the platform that is probed, with the groups of its host.
+    """Every address of the platform that is probed, with the groups of its host and the hosts that have it.
 
-    `members` are the hosts of every group, `floating` the edge's address or empty, `more` further addresses by host.
+    `members` are the hosts of every group, `floating` the edge's address or empty, `more` all addresses by host.
     """
     found = []
     for host in members["all"]:
         groups = sorted(name for name, hosts in members.items() if any(each["name"] == host["name"] for each in hosts))
         for address in [host["address"], *addresses_of_one(host["name"], more)]:
             main = address == host["address"]
-            found.append({"name": host["name"], "address": address, "groups": groups, "main": main})
+            found.append(
+                {"name": host["name"], "address": address, "groups": groups, "main": main, "hosts": [host["name"]]}
+            )
     if floating and members.get("edge"):
-        found.append({"name": FLOATING, "address": floating, "groups": ["all", "edge"], "main": True})
+        holders = [host for host, addresses in more.items() if floating in addresses]
+        found.append(
+            {"name": FLOATING, "address": floating, "groups": ["all", "edge"], "main": False, "hosts": holders}
+        )
     return found
 
 
 def addresses_of_one(host, more):
     """Addresses of a host beside the platform's: of IPv6, not of one link only, and nobody else's."""
     owners = [address for addresses in more.values() for address in set(addresses)]
-    parsed = [ipaddress.ip_address(address) for address in more.get(host) or []]
+    parsed = [each for each in map(ipaddress.ip_address, more.get(host) or []) if each.version == 6]
     return [
         str(each)
         for each in sorted(parsed)
-        if each.version == 6 and not each.is_link_local and not each.is_loopback and owners.count(str(each)) == 1
+        if not each.is_link_local and not each.is_loopback and owners.count(str(each)) == 1
     ]
 
 
@@ -79,7 +84,7 @@ def judge(sources, aims, matrix, idle):
         for found in source["probes"]:
             aim, address = by_address[found["address"]], _seen_as(source, found)
             # A host that asks itself does not come by its firewall; without a route of that family there is no way.
-            if aim["name"] == source["name"] or found["source"] == found["address"] or not address:
+            if source["name"] in aim["hosts"] or not address:
                 continue
             expected = named(**matrix, source=address, target=aim, proto=found["proto"])
             count += sum(len(found[state]) for state in ("open", "refused", "silent", "unreachable"))

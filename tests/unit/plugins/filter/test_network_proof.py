@@ -14,7 +14,11 @@ FLOWS = [
     {"name": "gossip", "from": ["edge"], "to": "postgresql", "ports": [9094], "proto": "udp"},
     {"name": "vrrp", "from": ["edge"], "to": "edge", "ports": [], "proto": "vrrp"},
 ]
-MORE = {"edge1": ["2001:db8::5", "fe80::1"], "db1": ["2001:db8::31", "2001:db8::99"], "other": ["2001:db8::99"]}
+MORE = {
+    "edge1": ["10.0.0.5", "10.0.0.10", "2001:db8::5", "fe80::1"],
+    "db1": ["2001:db8::31", "2001:db8::99"],
+    "other": ["2001:db8::99"],
+}
 
 
 def found(address, proto="tcp", source="10.0.0.5", **states):
@@ -36,8 +40,9 @@ def test_targets_are_hosts_the_floating_address_and_addresses_of_one_host():
         ("edge1", "2001:db8::5", False),
         ("db1", "10.0.0.31", True),
         ("db1", "2001:db8::31", False),
-        ("floating address", "10.0.0.10", True),
+        ("floating address", "10.0.0.10", False),
     ]
+    assert [each["hosts"] for each in probe_targets(MEMBERS, "10.0.0.10/24", MORE)][-2:] == [["db1"], ["edge1"]]
     assert [each["groups"] for each in probe_targets(MEMBERS)] == [["all", "edge"], ["all", "postgresql"]]
 
 
@@ -47,7 +52,6 @@ def test_targets_are_hosts_the_floating_address_and_addresses_of_one_host():
         found("10.0.0.31", open=[6432], silent=[22, 443]),
         found("10.0.0.31", "udp", silent=[9094, 53]),
         found("10.0.0.31", silent=[22], unreachable=[5], open=[6432]),
-        found("10.0.0.10", open=[443], silent=[22]),
         found("2001:db8::31", source="2001:db8::5", silent=[22, 6432]),
     ],
 )
@@ -68,7 +72,6 @@ def test_what_the_flows_say_is_no_problem(probe):
         (found("10.0.0.31", unreachable=[6432]), ("tcp/6432: found no way there", "route")),
         (found("10.0.0.31", "udp", refused=[53]), ("udp/53: found that packets come through",)),
         (found("10.0.0.31", "udp", refused=[9094]), ("udp/9094: found that nothing listens",)),
-        (found("10.0.0.10", silent=[443]), ("to floating address (10.0.0.10), port tcp/443: found no answer",)),
         (found("2001:db8::31", source="2001:db8::5", open=[6432]), ("(2001:db8::5) to db1 (2001:db8::31)", "no flow")),
     ],
 )
@@ -84,13 +87,21 @@ def test_over_another_address_a_named_port_must_come_through_but_nothing_need_li
     assert "tcp/443: found no answer" in said
 
 
+def test_the_floating_address_lets_in_what_its_hosts_do_and_a_service_need_not_listen_there():
+    assert problems(found("10.0.0.10", source="10.0.0.31", open=[443], silent=[22]), host="db1") == []
+    (said,) = problems(found("10.0.0.10", source="10.0.0.31", silent=[443]), host="db1")
+    assert "to floating address (10.0.0.10), port tcp/443: found no answer" in said
+    assert problems(found("10.0.0.10", source="10.0.0.31", refused=[443]), host="db1") == []
+
+
 def test_a_host_that_comes_from_another_address_than_declared_is_held_to_the_declared_one():
     (said,) = problems(found("10.0.0.31", source="10.0.9.9", silent=[6432]))
     assert "found no answer" in said
 
 
 def test_what_a_host_finds_of_itself_does_not_count():
-    own = found("10.0.0.5", open=[1, 2]), found("10.0.0.10", source="10.0.0.10", open=[1, 2])
+    # Which of its addresses a host asks itself from says nothing: on one network it is the first one.
+    own = found("10.0.0.5", open=[1, 2]), found("10.0.0.10", source="10.0.0.5", open=[1, 2])
     assert problems(*own, found("10.0.0.31", silent=[1])) == []
 
 
