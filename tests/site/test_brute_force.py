@@ -18,10 +18,11 @@ CROWD = Path(__file__).with_name("crowd.py").read_text()
 HOST, EDGE = "app3", "edge1"
 STATISTICS = 8404
 TRIES, GUESSES = 15, 70  # more than a ban takes: of keys, of passwords at the edge
+# A ban cuts off a guess that is under way: it would wait for ever.
 GUESS_KEYS = """
 options="-o ControlPath=none -o BatchMode=yes -o ConnectTimeout=3 -o StrictHostKeyChecking=no"
 for name in $(seq TRIES); do
-  ssh -F none $options -o UserKnownHostsFile=/dev/null guess$name@ADDRESS true 2>&1 | tail -n 1
+  timeout 5 ssh -F none $options -o UserKnownHostsFile=/dev/null guess$name@ADDRESS true 2>&1 | tail -n 1
 done
 """
 # Prints the status of each answer, and "refused" for a connection that does not come about.
