@@ -225,7 +225,7 @@ def judge(rows, cluster, limits):
     problems = [
         f"server {server}: found it outside of the cluster; expected a node; run the role redis"
         for server, node in nodes.items()
-        if node["role"] == "fresh"
+        if node["role"] == "fresh" and server in limits["members"]
     ]
     problems += [
         f"node {node['id'][:8]}: found it gone, but known to the others; expected it forgotten; run the role redis"

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
 import time
 
@@ -16,6 +18,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils._redis_client im
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_reader import parse_info, server_row
 
 PAUSE = 0.25  # seconds between two looks
+AGAIN = 6  # seconds after which nodes have given up MEET and FAILOVER, by themselves and without a word
+LOCK = "/run/lock/mainstay-redis-cluster"
 REDIRECTS = 5
 NOISE = re.compile(r"\x1b\[[0-9;]*m|#+")  # colours, and a mark for each slot that moved
 
@@ -52,14 +56,42 @@ def look(params, connect=RedisClient):
     return (rows, *cluster.describe(rows, wanted_of(params)))
 
 
-def look_until(params, good, sleep=time.sleep, clock=time.monotonic):
-    """The same, once `good(rows, cluster, problems)` holds or the deadline is over."""
-    end = clock() + params["deadline"]
+def look_ahead(params, connect=RedisClient):
+    """The same as a dry run sees it: a server that refuses and that no node knows is not built yet, and will be new."""
+    rows = read_all(params, connect)
+    known = {node["server"] for row in rows if row["reachable"] for node in row["view"].values()}
+    new = [row for row in rows if row["kind"] == "refused" and row["server"] in params["members"]]
+    new = [row for row in new if row["server"] not in known]
+    rows = [row for row in rows if row not in new]
+    found, problems = cluster.describe(rows, wanted_of(params))
+    found["nodes"].update({row["server"]: cluster.new_node("") for row in new})
+    return rows, found, problems
+
+
+def look_until(params, good, look=look, again=None, sleep=time.sleep, clock=time.monotonic):
+    """The same, once `good(rows, cluster, problems)` holds or the deadline is over; `again` takes them meanwhile."""
+    end, due = clock() + params["deadline"], clock() + AGAIN
     while True:
         found = look(params)
         if good(*found) or clock() > end:
             return found
+        if again and clock() >= due:
+            again(*found)
+            due = clock() + AGAIN
         sleep(PAUSE)
+
+
+@contextlib.contextmanager
+def alone():
+    """Nobody else on this host moves slots: a run that lost its controller may still be at it."""
+    with open(LOCK, "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"slots: found that another run moves some ({LOCK} is held); expected none; wait for it to end"
+            ) from error
+        yield
 
 
 class Steps:
@@ -121,7 +153,8 @@ class Steps:
             argv += [word for option, key in files if params[key] for word in (option, params[key])]
         argv += ["--cluster", command, server, *words]
         # The password is in its environment only.
-        status, out, err = self.run(argv, environ_update={"REDISCLI_AUTH": params["password"] or ""})
+        with alone():
+            status, out, err = self.run(argv, environ_update={"REDISCLI_AUTH": params["password"] or ""})
         if status != 0:
             lines = [NOISE.sub("", line).strip() for line in (out + err).splitlines()]
             said = " | ".join([line for line in lines if line][-6:])

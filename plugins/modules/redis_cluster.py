@@ -82,36 +82,39 @@ from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec i
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisError
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_cluster_client import (
     Steps,
+    look,
+    look_ahead,
     look_until,
     wanted_of,
 )
 
 
-def bare(rows, params):
-    """Whether nothing runs yet, as on hosts where a dry run comes first. What will run there is new."""
-    return all(row["kind"] == "refused" for row in rows[: len(params["members"])])
-
-
 def make(module):
     """The result of one call."""
     params, wanted = module.params, wanted_of(module.params)
-
-    def settled(rows, _found, problems):
-        return not problems or (module.check_mode and bare(rows, params))
-
-    rows, found, problems = look_until(params, settled)
-    if module.check_mode and bare(rows, params):
-        found["nodes"], problems = {server: cluster.new_node(server) for server in params["members"]}, []
+    rows, found, problems = look_until(
+        params, lambda _rows, _found, problems: not problems, look_ahead if module.check_mode else look
+    )
     if problems:
         raise ValueError("; ".join(problems))
     steps = cluster.plan(found, wanted)
     if steps and not module.check_mode:
-        Steps(params, module.run_command).do(steps[0], rows, found)
+        do, step = Steps(params, module.run_command).do, steps[0]
+        do(step, rows, found)
+
+        def still(found):
+            if step["do"] == "meet":  # half done, others know the server and it knows nobody
+                return found["nodes"].get(step["server"], {}).get("role") == "fresh"
+            return cluster.next_step(found, wanted) == step
 
         def done(_rows, found, problems):
-            return not problems and cluster.next_step(found, wanted) != steps[0]
+            return not problems and not still(found)
 
-        rows, found, problems = look_until(params, done)
+        def again(rows, found, problems):
+            if step["do"] == "meet" or (step["do"] == "promote" and not problems and still(found)):
+                do(step, rows, found)
+
+        rows, found, problems = look_until(params, done, again=again)
         if not done(rows, found, problems):
             why = "; ".join(problems) or "nothing came of it"
             raise ValueError(f"{cluster.text(steps[0])}: found it not done after {params['deadline']:g} s ({why})")

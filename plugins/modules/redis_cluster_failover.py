@@ -71,7 +71,8 @@ from ansible_collections.mainstay.platform.plugins.module_utils._redis_cluster_c
 
 def successor(rows, server):
     """The replica of a server that has read most of what it wrote."""
-    found = [row for row in rows if row["role"] == "replica" and row["master"] == server]
+    # Whoever leaves may be lost already.
+    found = [row for row in rows if row["reachable"] and row["role"] == "replica" and row["master"] == server]
     if not found:
         raise ValueError(f"master {server}: found nobody that follows it; expected a replica that can take over")
     return max(found, key=lambda row: row["offset"])["server"]
@@ -80,13 +81,20 @@ def successor(rows, server):
 def move(params, rows):
     """Have the role moved and wait for it; (new master, seconds)."""
     started, new = time.monotonic(), successor(rows, params["server"])
-    with RedisClient(new, server_options(params)) as client:
-        client.call("CLUSTER", "FAILOVER")
+
+    def take_over():
+        with RedisClient(new, server_options(params)) as client:
+            client.call("CLUSTER", "FAILOVER")
+
+    def again(_rows, found, problems):
+        if not problems and not found["nodes"][new]["slots"]:
+            take_over()
 
     def moved(_rows, found, problems):
         return not problems and found["nodes"][new]["slots"] and found["nodes"][params["server"]]["master"] == new
 
-    rows, found, problems = look_until(params, moved)
+    take_over()
+    rows, found, problems = look_until(params, moved, again=again)
     if not moved(rows, found, problems):
         why = "; ".join(problems) or f"{new} has not taken over"
         raise ValueError(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils import _redis_cluster as cluster
+from ansible_collections.mainstay.platform.plugins.module_utils import _redis_cluster_client as client
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisClient, RedisError
 
 SECRET = "not-a-real-secret"
@@ -24,8 +25,8 @@ class Nodes:
             self.nodes[server] = {"id": f"{server}-1", "master": "", "slots": set(), "keys": {}, "known": {server}}
         self.down, self.asked, self.ran = set(), [], []
 
-    def call(self, client, *words):
-        server, node = client.endpoint, self.nodes[client.endpoint]
+    def call(self, session, *words):
+        server, node = session.endpoint, self.nodes[session.endpoint]
         if words[:1] != ("INFO",) and words[:2] not in (("CLUSTER", "NODES"), ("CLUSTER", "MYID"), ("CLUSTER", "INFO")):
             self.asked.append((server, *words))
         return getattr(self, "_".join(("do", *words[: 2 if words[0] == "CLUSTER" else 1])).lower())(
@@ -119,16 +120,17 @@ class Nodes:
 
 
 @pytest.fixture
-def world(monkeypatch):
+def world(monkeypatch, tmp_path):
     found = Nodes(*range(1, 9))
 
-    def enter(client):
-        if client.endpoint in found.down:
+    def enter(session):
+        if session.endpoint in found.down:
             raise RedisError("refused", "connection refused: nothing listens there")
-        return client
+        return session
 
+    monkeypatch.setattr(client, "LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(RedisClient, "__enter__", enter)
-    monkeypatch.setattr(RedisClient, "call", lambda client, *words: found.call(client, *words))
+    monkeypatch.setattr(RedisClient, "call", lambda session, *words: found.call(session, *words))
     monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, argv, **options: found.run(argv, **options))
     return found
 
@@ -167,6 +169,8 @@ def test_hosts_join_and_leave_and_no_password_is_in_a_command(world, run_module)
     left = run_all(run_module, [2, 3, 4, 5, 6, 7, 8], [1])
     assert left[-1].startswith("all nodes forget 192.0.2.1:6379")
     assert world.nodes[servers(1)[0]]["known"] == set(servers(1))
+    # The gate of the same run: the server outside is the one that was to leave.
+    assert check(run_module, [2, 3, 4, 5, 6, 7, 8], leaving=[1])["problems"] == []
     assert [argv[argv.index("--cluster") + 1] for argv, _environment in world.ran] == ["rebalance", "rebalance"]
     for argv, environment in world.ran:
         assert SECRET not in " ".join(argv) and environment == {"REDISCLI_AUTH": SECRET}
@@ -198,6 +202,59 @@ def test_a_dry_run_before_anything_runs_foresees_the_whole(world, run_module):
     assert run_module("redis_cluster", **options(SIX))["failed"]
 
 
+def test_a_dry_run_before_a_host_is_built_foresees_that_it_joins(world, run_module):
+    run_all(run_module, SIX)
+    world.down, world.asked = set(servers(7)), []
+    result = run_module("redis_cluster", **options(range(1, 8)), _ansible_check_mode=True)
+    assert result["step"] == "192.0.2.7:6379 joins, met by 192.0.2.1:6379" and not world.asked
+    world.down = set(servers(4))
+    result = run_module("redis_cluster", **options(SIX), _ansible_check_mode=True)
+    assert "server 192.0.2.4:6379: found no answer" in result["msg"], "one that the others know is lost, not new"
+
+
+@pytest.fixture
+def forgetful(world, monkeypatch):
+    """Nodes that give up the first MEET and the first FAILOVER without a word."""
+    first = {}
+
+    def once(name):
+        does = getattr(world, name)
+        monkeypatch.setattr(
+            world, name, lambda *words: does(*words) if first.setdefault(name, 0) else first.update({name: 1})
+        )
+
+    once("do_cluster_meet")
+    once("do_cluster_failover")
+    monkeypatch.setattr(client, "AGAIN", 0)
+    return world
+
+
+def test_what_nodes_gave_up_is_told_to_them_again(forgetful, run_module):
+    made = run_all(run_module, SIX, deadline=5)
+    assert len(made) == 11
+    given = {**options(SIX, server=servers(1)[0]), "deadline": 5}
+    assert run_module("redis_cluster_failover", **given)["master"] == servers(4)[0]
+    told = [words for _server, *words in forgetful.asked if words[1:2] == ["FAILOVER"]]
+    assert len(told) == 2
+
+
+def test_a_lost_host_that_leaves_is_no_successor(world, run_module):
+    run_all(run_module, SIX)
+    world.down = set(servers(8))
+    given = options(SIX, [8], server=servers(1)[0])
+    assert run_module("redis_cluster_failover", **given)["master"] == servers(4)[0]
+
+
+def test_two_runs_do_not_move_slots_at_once(world, run_module):
+    run_all(run_module, SIX)
+    for _step in range(3):
+        run_module("redis_cluster", **options(range(1, 9)))
+    with client.alone():
+        result = run_module("redis_cluster", **options(range(1, 9)))
+    assert "found that another run moves some" in result["msg"] and not world.ran
+    assert run_module("redis_cluster", **options(range(1, 9)))["changed"]
+
+
 def test_data_outside_of_the_cluster_stay(world, run_module):
     world.nodes[servers(3)[0]]["keys"] = {"a": "1"}
     result = run_module("redis_cluster", **options(SIX))
@@ -216,8 +273,8 @@ def test_the_role_of_a_master_moves_to_its_replica(world, run_module):
     assert run_module("redis_cluster", **options(SIX))["changed"] is False, "a run does not undo it"
 
 
-def check(run_module, members=SIX, **more):
-    given = options(members)
+def check(run_module, members=SIX, leaving=(), **more):
+    given = options(members, leaving)
     del given["deadline"]
     return run_module("redis_cluster_check", **given, **more)
 
