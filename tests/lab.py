@@ -144,10 +144,16 @@ class Lab:
     def backup_host(self) -> str:
         return "one" if self.name == "small" else "ops1"
 
+    def settings(self, name: str) -> dict:
+        return yaml.safe_load((self.inventory / "group_vars/all" / name).read_text())
+
     @property
     def edge_address(self) -> str:
-        variables = yaml.safe_load((self.inventory / "group_vars/all/lab.yml").read_text())
-        return variables["platform_edge_address"].split("/")[0]
+        return self.settings("lab.yml")["platform_edge_address"].split("/")[0]
+
+    @property
+    def edge_name(self) -> str:
+        return self.settings("apg/platform.yml")["platform_edge_names"][0]
 
     @property
     def hosts(self) -> list[str]:

@@ -155,7 +155,7 @@ def answers(lab: Lab) -> int:
 def test_a_flood_is_banned(lab: Lab, stranger, opened):
     address, run = stranger
     opened(EDGE, 443)
-    found = json.loads(run("python3", "-", "flood", lab.address(EDGE), "cash.apg.example", "80", "30", stdin=CROWD))
+    found = json.loads(run("python3", "-", "flood", lab.address(EDGE), lab.edge_name, "80", "30", stdin=CROWD))
     assert found["statuses"].get("429", 0) > 0, found
     until_banned(lab, EDGE, "edge-crowds", address)
     assert not connects(run, lab.address(EDGE), 443)

@@ -17,7 +17,6 @@ from tests.lab import LOG, ROOT, Lab, running
 CROWD = Path(__file__).with_name("crowd.py").read_text()
 LIMIT = {"requests": 100, "window": 10, "entries": 100000}
 EDGES = ("edge1", "edge2")
-NAME = "cash.apg.example"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -167,7 +166,7 @@ def test_two_thousand_slow_clients_bother_nobody(lab: Lab):
     """500 from each of four hosts, as many as one source may have."""
     hosts = ("app1", "app2", "app3", "cache1")
     with Load(lab) as load:
-        crowds = [crowd(lab, host, "slow", lab.edge_address, NAME, 500, 60) for host in hosts]
+        crowds = [crowd(lab, host, "slow", lab.edge_address, lab.edge_name, 500, 60) for host in hosts]
         found = [said(process) for process in crowds]
     load.report(f"slow clients {found}")
     assert sum(each["most"] for each in found) >= 1800 and load.failed == []
@@ -177,7 +176,9 @@ def test_two_thousand_slow_clients_bother_nobody(lab: Lab):
 def test_a_source_that_asks_too_often_is_told_and_others_work(lab: Lab):
     """Ten times its limit for half a minute."""
     with Load(lab) as load:
-        found = said(crowd(lab, "app1", "flood", lab.edge_address, NAME, 10 * LIMIT["requests"] / LIMIT["window"], 30))
+        found = said(
+            crowd(lab, "app1", "flood", lab.edge_address, lab.edge_name, 10 * LIMIT["requests"] / LIMIT["window"], 30)
+        )
     load.report(f"a flood {found}")
     passed = sum(count for status, count in found["statuses"].items() if status != "429")
     assert found["statuses"]["429"] > 2000 and found["silent"] == 0 and passed <= 4 * LIMIT["requests"]
