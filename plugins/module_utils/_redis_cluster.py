@@ -4,6 +4,7 @@
 
 """Reads CLUSTER NODES, says what a cluster lacks, and plans how it comes to what is wanted. Pure; private.
 
+It is longer than others because what is read, judged and planned are the same nodes, in the same words.
 `wanted` holds members and leaving (addresses of servers, in order), replicas (per master) and imbalance (per cent).
 """
 
@@ -238,7 +239,17 @@ def judge(rows, cluster, limits):
         problems.append(f"slots: found {held} with a master; expected {SLOTS}; run the role redis")
     if len(masters) != target_masters(limits):
         problems.append(f"masters: found {len(masters)}; expected {target_masters(limits)}; run the role redis")
-    problems += [
+    lags = _lags(rows)
+    problems += _replica_problems(masters, lags, limits)
+    evidence = (
+        f"{len(masters)} masters have {held} slots, {len(lags)} replicas follow with at most "
+        f"{max(lags.values(), default=0)} bytes of lag, {len(nodes)} nodes agree on {cluster['digest'] or 'nothing'}"
+    )
+    return {"problems": problems, "masters": masters, "digest": cluster["digest"], "evidence": evidence}
+
+
+def _replica_problems(masters, lags, limits):
+    problems = [
         f"master {master}: found {len(replicas)} replicas; expected {limits['replicas']}; run the role redis"
         for master, replicas in masters.items()
         if len(replicas) < limits["replicas"]
@@ -248,18 +259,12 @@ def judge(rows, cluster, limits):
         for master, replicas in masters.items()
         if (near := [server for server in replicas if _host(server) == _host(master)])
     ]
-    lags = _lags(rows)
-    problems += [
+    return problems + [
         f"replica {server}: found a lag of {lag} bytes; expected at most {limits['max_lag_bytes']}; check network and "
         "load there"
         for server, lag in lags.items()
         if lag > limits["max_lag_bytes"]
     ]
-    evidence = (
-        f"{len(masters)} masters have {held} slots, {len(lags)} replicas follow with at most "
-        f"{max(lags.values(), default=0)} bytes of lag, {len(nodes)} nodes agree on {cluster['digest'] or 'nothing'}"
-    )
-    return {"problems": problems, "masters": masters, "digest": cluster["digest"], "evidence": evidence}
 
 
 def _host(server):

@@ -1,5 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What mainstay-backup does with files, names and texts."""
+"""What mainstay-backup does with files, names and texts.
+
+It is longer than others because one program takes, lists, thins and restores.
+"""
 
 from __future__ import annotations
 

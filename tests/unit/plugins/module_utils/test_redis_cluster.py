@@ -1,5 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a cluster comes from what its nodes say to what is wanted, and what is refused on the way."""
+"""How a cluster comes from what its nodes say to what is wanted, and what is refused on the way.
+
+It is longer than others because the same cluster of six is read, judged and planned.
+"""
 
 from __future__ import annotations
 
