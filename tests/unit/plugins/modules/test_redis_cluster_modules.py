@@ -131,9 +131,12 @@ def world(monkeypatch, tmp_path):
             raise RedisError("refused", "connection refused: nothing listens there")
         return session
 
+    def call(session, *words):
+        return found.call(session, *words)
+
     monkeypatch.setattr(client, "LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr(RedisClient, "__enter__", enter)
-    monkeypatch.setattr(RedisClient, "call", lambda session, *words: found.call(session, *words))
+    monkeypatch.setattr(RedisClient, "call", call)
     monkeypatch.setattr(AnsibleModule, "run_command", lambda _module, argv, **options: found.run(argv, **options))
     return found
 
