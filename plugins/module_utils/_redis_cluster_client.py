@@ -24,10 +24,10 @@ REDIRECTS = 5
 NOISE = re.compile(r"\x1b\[[0-9;]*m|#+")  # colours, and a mark for each slot that moved
 
 
-def read_node(endpoint, options, connect=RedisClient):
+def read_node(endpoint, options):
     """What a node says of itself and of the cluster, as one row, also when it does not answer."""
     try:
-        with connect(endpoint, options) as client:
+        with RedisClient(endpoint, options) as client:
             info = parse_info(client.call("INFO"))
             row = dict(server_row(endpoint, info), enabled=info.get("cluster_enabled") == "1", id="", state="", view={})
             if not row["enabled"]:
@@ -44,21 +44,21 @@ def wanted_of(params):
     return {key: params[key] for key in ("members", "leaving", "replicas", "imbalance")}
 
 
-def read_all(params, connect=RedisClient):
+def read_all(params):
     """The rows of all members, and of those that leave."""
     options = server_options(params)
-    return [read_node(endpoint, options, connect) for endpoint in params["members"] + params["leaving"]]
+    return [read_node(endpoint, options) for endpoint in params["members"] + params["leaving"]]
 
 
-def look(params, connect=RedisClient):
+def look(params):
     """(rows, cluster, problems) as they are now."""
-    rows = read_all(params, connect)
+    rows = read_all(params)
     return (rows, *cluster.describe(rows, wanted_of(params)))
 
 
-def look_ahead(params, connect=RedisClient):
+def look_ahead(params):
     """The same as a dry run sees it: a server that refuses and that no node knows is not built yet, and will be new."""
-    rows = read_all(params, connect)
+    rows = read_all(params)
     known = {node["server"] for row in rows if row["reachable"] for node in row["view"].values()}
     new = [row for row in rows if row["kind"] == "refused" and row["server"] in params["members"]]
     new = [row for row in new if row["server"] not in known]
@@ -68,17 +68,17 @@ def look_ahead(params, connect=RedisClient):
     return rows, found, problems
 
 
-def look_until(params, good, look=look, again=None, sleep=time.sleep, clock=time.monotonic):
+def look_until(params, good, look=look, again=None):
     """The same, once `good(rows, cluster, problems)` holds or the deadline is over; `again` takes them meanwhile."""
-    end, due = clock() + params["deadline"], clock() + AGAIN
+    end, due = time.monotonic() + params["deadline"], time.monotonic() + AGAIN
     while True:
         found = look(params)
-        if good(*found) or clock() > end:
+        if good(*found) or time.monotonic() > end:
             return found
-        if again and clock() >= due:
+        if again and time.monotonic() >= due:
             again(*found)
-            due = clock() + AGAIN
-        sleep(PAUSE)
+            due = time.monotonic() + AGAIN
+        time.sleep(PAUSE)
 
 
 @contextlib.contextmanager
@@ -94,19 +94,24 @@ def alone():
         yield
 
 
+def tell(params, server, *words):
+    """The reply of one server to one command."""
+    with RedisClient(server, server_options(params)) as client:
+        return client.call(*words)
+
+
 class Steps:
     """Does the steps of a plan. `run` runs a program with an environment and gives (status, stdout, stderr)."""
 
-    def __init__(self, params, run, connect=RedisClient):
-        self.params, self.run, self.connect = params, run, connect
+    def __init__(self, params, run):
+        self.params, self.run = params, run
 
     def do(self, step, rows, found):
         """One step; it returns when the nodes were told, which is before they have agreed."""
         getattr(self, "_" + step["do"])(step, rows, found)
 
     def _call(self, server, *words):
-        with self.connect(server, server_options(self.params)) as client:
-            return client.call(*words)
+        return tell(self.params, server, *words)
 
     def _meet(self, step, _rows, _found):
         self._call(step["other"], "CLUSTER", "MEET", *split_endpoint(step["server"]))
@@ -164,13 +169,12 @@ class Steps:
             )
 
 
-def ask(start, words, params, connect=RedisClient):
+def ask(start, words, params):
     """The reply to one command about one key, wherever its slot is, as a client of clusters finds it."""
     server = start
     for _redirect in range(REDIRECTS):
         try:
-            with connect(server, server_options(params)) as client:
-                return client.call(*words)
+            return tell(params, server, *words)
         except RedisError as error:
             if not str(error).startswith("MOVED "):
                 raise

@@ -75,7 +75,7 @@ evidence:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils import _redis_cluster as cluster
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import CLUSTER, REQUIRED_TOGETHER
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisClient, RedisError
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisError
 from ansible_collections.mainstay.platform.plugins.module_utils._redis_cluster_client import ask, look, wanted_of
 
 KEY = "mainstay:gate:{}"
@@ -87,7 +87,7 @@ def key_of(slots):
     return next(key for number in range(100_000) if cluster.key_slot(key := KEY.format(number)) in slots)
 
 
-def written(nodes, params, connect=RedisClient):
+def written(nodes, params):
     """What went wrong with a write to each master, from nodes that do not have it."""
     problems, servers = [], params["members"]
     for server, node in nodes.items():
@@ -95,8 +95,8 @@ def written(nodes, params, connect=RedisClient):
             continue
         key = key_of(node["slots"])
         try:
-            ask(servers[0], ("SET", key, server, "EX", SECONDS), params, connect)
-            found = ask(servers[-1], ("GET", key), params, connect)
+            ask(servers[0], ("SET", key, server, "EX", SECONDS), params)
+            found = ask(servers[-1], ("GET", key), params)
         except RedisError as error:
             problems.append(f"master {server}: found that it refused a write ({error}); expected it to take it")
             continue

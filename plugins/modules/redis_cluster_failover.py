@@ -60,13 +60,9 @@ seconds:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import (
-    CLUSTER,
-    REQUIRED_TOGETHER,
-    server_options,
-)
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisClient, RedisError
-from ansible_collections.mainstay.platform.plugins.module_utils._redis_cluster_client import look_until
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_argspec import CLUSTER, REQUIRED_TOGETHER
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_client import RedisError
+from ansible_collections.mainstay.platform.plugins.module_utils._redis_cluster_client import look_until, tell
 
 
 def successor(rows, server):
@@ -82,18 +78,14 @@ def move(params, rows):
     """Have the role moved and wait for it; (new master, seconds)."""
     started, new = time.monotonic(), successor(rows, params["server"])
 
-    def take_over():
-        with RedisClient(new, server_options(params)) as client:
-            client.call("CLUSTER", "FAILOVER")
-
     def again(_rows, found, problems):
         if not problems and not found["nodes"][new]["slots"]:
-            take_over()
+            tell(params, new, "CLUSTER", "FAILOVER")
 
     def moved(_rows, found, problems):
         return not problems and found["nodes"][new]["slots"] and found["nodes"][params["server"]]["master"] == new
 
-    take_over()
+    tell(params, new, "CLUSTER", "FAILOVER")
     rows, found, problems = look_until(params, moved, again=again)
     if not moved(rows, found, problems):
         why = "; ".join(problems) or f"{new} has not taken over"
