@@ -33,7 +33,7 @@ class Slow:
     """What they say comes drop by drop: the edge closes, and they come again."""
 
     def __init__(self, address: str, name: str, count: float, seconds: float):
-        self.address, self.name, self.count, self.end = address, name, count, time.monotonic() + seconds
+        self.address, self.name, self.count, self.end = address, name, int(count), time.monotonic() + seconds
         self.made = self.refused = self.open = self.most = 0
 
     async def begin(self, number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -67,7 +67,7 @@ class Slow:
             writer.transport.abort()
 
     async def run(self) -> dict:
-        await asyncio.gather(*map(self.one, range(int(self.count))))
+        await asyncio.gather(*map(self.one, range(self.count)))
         return {"made": self.made, "refused": self.refused, "most": self.most}
 
 
@@ -87,26 +87,29 @@ class Flood:
         await reader.readexactly(int(headers["content-length"]))
         return int(first.split()[1]), headers
 
+    async def answer(self, streams: tuple | None) -> tuple[str, dict, tuple | None]:
+        """The status, or what went wrong; the headers; and the connection, while the edge keeps it."""
+        try:
+            streams = streams or await asyncio.wait_for(
+                asyncio.open_connection(self.address, 443, ssl=CONTEXT, server_hostname=self.name), PATIENCE
+            )
+            status, headers = await asyncio.wait_for(self.ask(*streams), PATIENCE)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            status, headers = type(error).__name__, {}
+        if streams and (not headers or headers.get("connection") == "close"):
+            streams = streams[1].transport.abort()
+        return str(status), headers, streams
+
     async def one(self) -> None:
         kept = None
         for due in self.due:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            for streams in (kept, None):  # what was kept may be closed by now, so once more by a new one
-                try:
-                    kept = streams or await asyncio.wait_for(
-                        asyncio.open_connection(self.address, 443, ssl=CONTEXT, server_hostname=self.name), PATIENCE
-                    )
-                    status, headers = await asyncio.wait_for(self.ask(*kept), PATIENCE)
-                except (OSError, asyncio.IncompleteReadError) as error:
-                    status, headers, closed = type(error).__name__, {}, True
-                else:
-                    closed = headers.get("connection") == "close"
-                if closed and kept:
-                    kept = kept[1].transport.abort()
-                if headers or not streams:
-                    break
-            self.statuses[str(status)] += 1
-            self.silent += status == 429 and "retry-after" not in headers
+            former = kept
+            status, headers, kept = await self.answer(former)
+            if former and not headers:  # it was closed meanwhile, so once more by a new one
+                status, headers, kept = await self.answer(None)
+            self.statuses[status] += 1
+            self.silent += status == "429" and "retry-after" not in headers
 
     async def run(self) -> dict:
         await asyncio.gather(*(self.one() for _number in range(KEPT)))
