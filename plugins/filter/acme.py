@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.mainstay.platform.plugins.module_utils._certificate import covers
+
 LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 NAME = re.compile(rf"(?:{LABEL}[.])+{LABEL}")
-
-
-def _covers(wanted, name):
-    return name == wanted or (wanted.startswith("*.") and name.partition(".")[2] == wanted[2:])
 
 
 def acme_problems(names, edge_names, operator_names):
@@ -21,7 +19,7 @@ def acme_problems(names, edge_names, operator_names):
             problems.append(f"name {name!r}, which is no host name, or a pattern")
         elif name in operator_names:
             problems.append(f"name {name!r}, which is one for operators")
-        elif not any(_covers(str(wanted), name) for wanted in edge_names):
+        elif not covers(map(str, edge_names), name):
             problems.append(f"name {name!r}, which is not of the edge ({', '.join(edge_names) or 'none is'})")
     return problems
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
-import ipaddress
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.module_utils._certificate import covers
 from ansible_collections.mainstay.platform.plugins.plugin_utils._certificate_chain import (
     REVOKED,
     chain_problem,
@@ -54,17 +54,6 @@ def _names(certificate):
     return addresses | set(found.get_values_for_type(x509.DNSName))
 
 
-def _covered(name, names):
-    """True when a certificate with these names answers for this one; a wildcard covers one label."""
-    if name in names:
-        return True
-    try:
-        ipaddress.ip_address(name)
-        return False
-    except ValueError:
-        return f"*.{name.partition('.')[2]}" in names
-
-
 def _key_problem(certificate, key, key_digest):
     if key is not None:
         try:
@@ -90,7 +79,7 @@ def certificate_problems(
     if problem or authority_problem:
         return [text for text in (problem, authority_problem) if text]
     found = _names(chain[0])
-    missing = sorted(name for name in names or [] if not _covered(name, found))
+    missing = sorted(name for name in names or [] if not covers(found, name))
     problems = [_key_problem(chain[0], key, key_digest)]
     if missing:
         problems.append(f"names: found {', '.join(sorted(found)) or 'none'}, expected also {', '.join(missing)}")

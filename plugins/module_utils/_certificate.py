@@ -71,7 +71,7 @@ def _plain(name):
 
 def covers(names, wanted):
     """Whether one of a certificate's names is the wanted one, wildcards of one label included."""
-    wanted = _plain(wanted)
+    wanted, names = _plain(wanted), {_plain(name) for name in names}
     parent = wanted.partition(".")[2]
     return wanted in names or bool(parent and f"*.{parent}" in names)
 

@@ -34,3 +34,12 @@ def say(path, command):
         while chunk := connection.recv(65536):
             answer += chunk
     return answer.decode(errors="replace")
+
+
+def tell(path, command):
+    """Have one HAProxy do something; what it does it does without a word."""
+    answer = say(path, command).strip()
+    if answer:
+        raise Refused(
+            f"HAProxy at {path}: found {answer!r} to '{command}'; expected it to be done; see `show servers state`"
+        )

@@ -80,7 +80,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import admitted, under_way
-from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Refused, say
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Refused, say, tell
 
 PAUSE = 0.2  # seconds between two looks
 
@@ -114,11 +114,14 @@ def write(module, params):
     module.atomic_move(new, params["map"])
 
 
-def tell(params):
-    command = f"set map {params['map']} clients {params['percent']}"
-    answer = say(params["socket"], command).strip()
-    if answer or told(params) != params["percent"]:
-        raise Refused(f"HAProxy at {params['socket']}: found {answer!r} to '{command}'; expected it to be done")
+def admit(params):
+    tell(params["socket"], f"set map {params['map']} clients {params['percent']}")
+    found = told(params)
+    if found != params["percent"]:
+        raise Refused(
+            f"HAProxy at {params['socket']}: found {found} % in the map {params['map']} after it was told, expected "
+            f"{params['percent']} %; say it again, for somebody else may have told it otherwise"
+        )
 
 
 def wait(params, clock=time.monotonic, sleep=time.sleep):
@@ -139,7 +142,7 @@ def act(module, params):
     if not module.check_mode:
         if changed:
             write(module, params)
-            tell(params)
+            admit(params)
         wait(params)
     said = f"{wanted} % of the clients are admitted"
     if params["percent"] is None and there != before:

@@ -138,7 +138,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import 
     missing,
     server_state,
 )
-from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say, tell
 
 PAUSE = 0.2  # seconds between two looks
 NO_SUCH_UNIT = 5  # what systemctl ends with
@@ -182,19 +182,17 @@ def meant(path, params):
     return found
 
 
-def tell(path, name, params, only_say):
+def bring(path, name, params, only_say):
     """Have one HAProxy do what it does not do yet with a server; give the commands."""
     given = commands(read(path, name), params, *name)
     for command in [] if only_say else given:
-        answer = say(path, command).strip()
-        if answer:
-            raise Refused(f"HAProxy at {path}: found {answer!r} to '{command}'; expected it to be done")
+        tell(path, command)
     return given
 
 
-def tell_all(found, params, only_say):
+def bring_all(found, params, only_say):
     return {
-        path: [command for name in names for command in tell(path, name, params, only_say)]
+        path: [command for name in names for command in bring(path, name, params, only_say)]
         for path, names in found.items()
     }
 
@@ -261,11 +259,11 @@ def act(module, params):
     """What was told to whom, and how many sessions were closed."""
     found = there(params)
     if module.check_mode:
-        return tell_all(found, params, True), 0
+        return bring_all(found, params, True), 0
     # A run that is killed at any point leaves the server as it should be, or somebody who brings it back.
     if params["expires"]:
         expire(module, params, found)
-    told = tell_all(found, params, False)
+    told = bring_all(found, params, False)
     end = time.monotonic() + params["deadline"]
     closed = sum(wait(path, name, params, end) for path, names in found.items() for name in names)
     if not params["expires"]:

@@ -71,7 +71,7 @@ commands:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import share_commands, shares
-from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
+from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say, tell
 
 SERVER = {
     "backend": {"type": "str", "required": True},
@@ -113,14 +113,10 @@ def main():
     )
     try:
         given = plan(module.params)
-        answer = "" if module.check_mode or not given else say(module.params["socket"], "; ".join(given)).strip()
+        if given and not module.check_mode:
+            tell(module.params["socket"], "; ".join(given))
     except Refused as error:
         module.fail_json(msg=str(error))
-    if answer:
-        module.fail_json(
-            msg=f"HAProxy at {module.params['socket']}: found {answer!r} to '{'; '.join(given)}'; "
-            "expected it to be done; see `show servers state`"
-        )
     module.exit_json(changed=bool(given), commands=given)
 
 

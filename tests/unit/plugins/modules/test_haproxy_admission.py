@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils import _haproxy_client
 from ansible_collections.mainstay.platform.plugins.modules import haproxy_admission
 
 
@@ -28,7 +29,8 @@ def edge(monkeypatch, tmp_path, run_module):
     def edge_(**options):
         return run_module("haproxy_admission", map=str(path), **options)
 
-    monkeypatch.setattr(haproxy_admission, "say", say)
+    for place in (_haproxy_client, haproxy_admission):
+        monkeypatch.setattr(place, "say", say)
     edge_.told, edge_.percent, edge_.answer, edge_.sessions, edge_.path = [], "100", "", ["0"], path
     return edge_
 

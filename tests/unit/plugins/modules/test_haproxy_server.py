@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils import _haproxy_client
 from ansible_collections.mainstay.platform.plugins.modules import haproxy_server
 
 SERVERS = (
@@ -33,11 +34,12 @@ class Haproxy:
 
 
 def act(monkeypatch, haproxy, deadline=5.0, **options):
-    monkeypatch.setattr(haproxy_server, "say", haproxy.say)
+    for place in (_haproxy_client, haproxy_server):
+        monkeypatch.setattr(place, "say", haproxy.say)
     params = dict.fromkeys(haproxy_server.ARGUMENTS) | {"backend": "api", "server": "app1", "deadline": deadline}
     params |= {"shutdown": False} | options
     name = (params["backend"], params["server"])
-    haproxy_server.tell("socket", name, params, False)
+    haproxy_server.bring("socket", name, params, False)
     moments = iter(range(1000))
     return haproxy_server.wait("socket", name, params, deadline, lambda: next(moments), lambda _seconds: None)
 
@@ -94,7 +96,8 @@ class Host:
 
 
 def play(monkeypatch, haproxy, **options):
-    monkeypatch.setattr(haproxy_server, "say", haproxy.say)
+    for place in (_haproxy_client, haproxy_server):
+        monkeypatch.setattr(place, "say", haproxy.say)
     defaults = {name: option.get("default") for name, option in haproxy_server.ARGUMENTS.items()}
     return haproxy_server.act(Host(haproxy), {**defaults, "backend": "api", "server": "app1", **options})
 

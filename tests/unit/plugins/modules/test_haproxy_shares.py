@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils import _haproxy_client
 from ansible_collections.mainstay.platform.plugins.modules import haproxy_shares
 
 STATE = (
@@ -27,7 +28,8 @@ def edge(monkeypatch, run_module):
         wanted = [dict(zip(("backend", "server", "weight", "state"), server, strict=False)) for server in servers]
         return run_module("haproxy_shares", servers=wanted, **options)
 
-    monkeypatch.setattr(haproxy_shares, "say", say)
+    for place in (_haproxy_client, haproxy_shares):
+        monkeypatch.setattr(place, "say", say)
     edge_.told, edge_.answer = told, "\n\n"
     return edge_
 
