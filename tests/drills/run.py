@@ -95,8 +95,7 @@ def newest(clients: list[Client]) -> float:
 
 
 def one_round(lab: Lab, drill: Drill) -> Found:
-    problem, undo = "", None
-    service = drill.service
+    problem, service = "", drill.service
     writers = [Client(lab, job, service.program) for job in service.writes]
     readers = [Client(lab, "read")] if drill.reads else []
     try:
@@ -107,10 +106,12 @@ def one_round(lab: Lab, drill: Drill) -> Found:
                     running.enter_context(client)
                 undo = drill.act(*subject)
                 broken = time.time()
-                with contextlib.suppress(*[Broken] if drill.gap else []):  # the gap says so
-                    wait("writes are acknowledged again", lambda: newest(writers) > broken + OUTLAST, 120)
-                if undo:
-                    undo()
+                try:
+                    with contextlib.suppress(*[Broken] if drill.gap else []):  # the gap says so
+                        wait("writes are acknowledged again", lambda: newest(writers) > broken + OUTLAST, 120)
+                finally:
+                    if undo:
+                        undo()
                 wait("the cluster is whole again by itself", lambda: service.whole(lab), 180)
             if drill.after:
                 drill.after(*subject)

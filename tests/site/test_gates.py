@@ -79,7 +79,7 @@ BREAKS = [
         "loop_wait is 10, not 2",
     ),
     Break(
-        "redis", "cache3", "systemctl stop redis-sentinel", "systemctl start redis-sentinel", "both services run", ""
+        "redis", "cache3", "systemctl stop redis-sentinel", "systemctl start redis-sentinel", "every service runs", ""
     ),
     Break("haproxy", "edge2", "systemctl stop haproxy", "systemctl start haproxy", "the process runs"),
     Break("keepalived", "edge2", "systemctl stop keepalived", "systemctl start keepalived", "the process has read"),
