@@ -22,6 +22,14 @@ PSQL = "runuser -u postgres -- psql -X -A -t -q -v ON_ERROR_STOP=1 -d apg_cash"
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
+def until(what: str, holds, seconds: float) -> None:
+    """Ask twice a second until it holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"expected within {seconds:g} s that {what}"
+        time.sleep(0.5)
+
+
 @dataclass
 class Run:
     """What a playbook run came to: exit status, output, and the recap per host."""

@@ -12,7 +12,7 @@ import pytest
 from client import Client
 from load import Load, unlimited
 
-from tests.lab import LOG, ROOT, Lab, running
+from tests.lab import LOG, ROOT, Lab, running, until
 
 CROWD = Path(__file__).with_name("crowd.py").read_text()
 LIMIT = {"requests": 100, "window": 10, "entries": 100000}
@@ -40,13 +40,6 @@ def holder(lab: Lab) -> str:
 
 def other(host: str) -> str:
     return next(edge for edge in EDGES if edge != host)
-
-
-def until(what: str, holds, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"expected within {seconds:g} s that {what}"
-        time.sleep(0.3)
 
 
 def serves(lab: Lab, host: str) -> bool:

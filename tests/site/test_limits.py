@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import ROOT, Lab, cluster, primary, replica, sql
+from tests.lab import ROOT, Lab, cluster, primary, replica, sql, until
 
 sys.path.append(str(ROOT / "tests" / "drills"))
 import observer  # noqa: E402
@@ -63,13 +63,6 @@ for each in threads: each.start()
 for each in threads: each.join()
 print(json.dumps(found))
 """
-
-
-def until(what: str, holds, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"expected within {seconds:g} s that {what}"
-        time.sleep(0.5)
 
 
 def states(lab: Lab, server: str) -> set[str]:

@@ -9,18 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lab import PSQL, Lab, cluster, primary, sql
+from tests.lab import PSQL, Lab, cluster, primary, sql, until
 
 TABLE = "written_while_alone"
 NOTICED = 30  # seconds in which Patroni has noticed that replicas are gone, or are back
 WAITS = 15  # seconds after which a write that has not returned counts as one that waits
-
-
-def until(what: str, holds, seconds: float = NOTICED) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.5)
 
 
 def whole(lab: Lab) -> bool:
@@ -100,7 +93,7 @@ class Write:
 
 def test_off_waits_for_nobody(lab: Lab, table):
     with mode(lab, "off"):
-        until("no replica is waited for", lambda: named(lab) == "")
+        until("no replica is waited for", lambda: named(lab) == "", NOTICED)
         assert states(lab) == ["async", "async"]
         assert not [member for member in cluster(lab) if member["Role"] == "Sync Standby"]
         with without_replicas(lab):
@@ -111,19 +104,19 @@ def test_off_waits_for_nobody(lab: Lab, table):
 
 def test_on_goes_on_when_no_replica_is_left(lab: Lab, table):
     with mode(lab, "on"):
-        until("one replica is waited for", lambda: named(lab) != "" and states(lab) == ["async", "sync"])
+        until("one replica is waited for", lambda: named(lab) != "" and states(lab) == ["async", "sync"], NOTICED)
         with without_replicas(lab):
             host = primary(lab)
             seconds = Write(lab, host, 2).seconds(NOTICED)
             assert seconds is not None, "a write waits"
-            until("nobody is waited for", lambda: named(lab) == "")
-        until("one replica is waited for again", lambda: states(lab) == ["async", "sync"])
+            until("nobody is waited for", lambda: named(lab) == "", NOTICED)
+        until("one replica is waited for again", lambda: states(lab) == ["async", "sync"], NOTICED)
     print(f"on, both replicas stopped: a write took {seconds:.1f} s")
 
 
 def test_strict_waits_until_a_replica_is_back(lab: Lab, table):
     with mode(lab, "strict"):
-        until("one replica is waited for", lambda: "sync" in states(lab))
+        until("one replica is waited for", lambda: "sync" in states(lab), NOTICED)
         with without_replicas(lab) as replicas:
             host = primary(lab)
             write = Write(lab, host, 3)
@@ -135,5 +128,6 @@ def test_strict_waits_until_a_replica_is_back(lab: Lab, table):
             seconds = write.seconds(180)
             assert seconds is not None, "a write waits though a replica is back"
             # Its WAL is on the replica's disk when it returns; it is to be read a moment later.
-            until("the replica has it", lambda: sql(lab, f"select n from {TABLE} where n = 3", replicas[0]) == "3")
+            there = f"select n from {TABLE} where n = 3"
+            until("the replica has it", lambda: sql(lab, there, replicas[0]) == "3", NOTICED)
     print(f"strict, both replicas stopped: a write waited {seconds:.1f} s, until one was back")
