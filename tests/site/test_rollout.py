@@ -12,7 +12,7 @@ import pytest
 import yaml
 from load import Load, unlimited
 
-from tests.lab import LOG, ROOT, Lab
+from tests.lab import LOG, ROOT, Lab, until
 
 NAME = "datacraft/apg-cash-management"
 HOSTS = ("app1", "app2", "app3")
@@ -144,7 +144,7 @@ def test_a_release_that_ignores_the_request_to_stop_is_replaced_all_the_same(lab
     assert run.status == 0 and running(lab) == {"2.0.0"} and load.failed == [], run.tail()
 
 
-def begun(lab: Lab, wanted: dict, until: str, times: int = 1) -> subprocess.Popen:
+def begun(lab: Lab, wanted: dict, task: str, times: int = 1) -> subprocess.Popen:
     """A deployment that has come to a task, for the so-manyth time."""
     command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/deploy.yml"]
     command += ["-e", json.dumps({**unlimited(lab), **wanted})]
@@ -153,7 +153,7 @@ def begun(lab: Lab, wanted: dict, until: str, times: int = 1) -> subprocess.Pope
             command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     deadline = time.monotonic() + 1200
-    while LOG.read_text(errors="replace").count(until) < times:
+    while LOG.read_text(errors="replace").count(task) < times:
         assert run.poll() is None and time.monotonic() < deadline, LOG.read_text(errors="replace")[-4000:]
         time.sleep(0.5)
     return run
@@ -225,6 +225,22 @@ def test_a_container_that_was_stopped_by_hand_is_repaired_and_named(lab: Lab, fi
     lab.shell("app2", "docker stop api-1")
     run = deploy(lab, first)
     assert run.status == 0 and "Replaced: app2 api-1" in " ".join(run.output.split()), run.tail()
+
+
+@pytest.mark.parametrize("end", ["systemctl restart docker", "systemctl kill -s KILL --kill-whom=main docker"])
+def test_an_engine_that_starts_again_costs_no_request(lab: Lab, first: dict, end: str):
+    ask = "docker ps -q | xargs docker inspect -f '{{.Name}} {{.State.Pid}} {{.State.StartedAt}}' | sort"
+    engine = "systemctl show -P MainPID docker"
+    before = {host: (lab.shell(host, engine), lab.shell(host, ask)) for host in HOSTS}
+    with Load(lab) as load:
+        for host in HOSTS:
+            lab.shell(host, end)
+            until(f"the engine of {host} answers", lambda host=host: lab.shell(host, ask, check=False) != "", 60)
+            time.sleep(5)
+    load.report(end)
+    for host, (process, containers) in before.items():
+        assert lab.shell(host, engine) != process and lab.shell(host, ask) == containers
+    assert load.failed == []
 
 
 def services(instances: int) -> list[dict]:
