@@ -63,7 +63,7 @@ def test_what_is_due_is_renewed_under_writes(lab: Lab):
 
 
 def test_a_renewal_that_is_killed_is_finished_by_the_next(lab: Lab):
-    kill_in(lab, "Build the consensus store", "renew_certificates", *all_due(lab))
+    kill_in(lab, ["Build the consensus store"], "renew_certificates", *all_due(lab))
     made = certificates(lab)
     run = lab.playbook("renew_certificates")
     well(run)
