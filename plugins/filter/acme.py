@@ -17,9 +17,11 @@ def acme_problems(names, edge_names, operator_names):
     for name in map(str, names):
         if not NAME.fullmatch(name):
             problems.append(f"name {name!r}, which is no host name, or a pattern")
-        elif name in operator_names:
+        elif name != name.lower():
+            problems.append(f"name {name!r}, which is not in small letters")
+        elif name in map(str.lower, operator_names):
             problems.append(f"name {name!r}, which is one for operators")
-        elif not covers(map(str, edge_names), name):
+        elif name not in edge_names and not covers([each for each in edge_names if each.startswith("*.")], name):
             problems.append(f"name {name!r}, which is not of the edge ({', '.join(edge_names) or 'none is'})")
     return problems
 

@@ -41,5 +41,5 @@ def tell(path, command):
     answer = say(path, command).strip()
     if answer:
         raise Refused(
-            f"HAProxy at {path}: found {answer!r} to '{command}'; expected it to be done; see `show servers state`"
+            f"HAProxy at {path}: found {answer!r} to '{command}'; expected it to be done; say it there by hand"
         )

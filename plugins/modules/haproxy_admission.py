@@ -130,7 +130,7 @@ def wait(params, clock=time.monotonic, sleep=time.sleep):
         if clock() > end:
             raise Refused(
                 f"HAProxy at {params['socket']}: found {left} after {params['deadline']:g} s, expected no request "
-                "under way; nobody new comes, so wait and say it again, or look at `show sess`"
+                "under way; no client comes any more, so say it again, or look at `show sess` for who still asks"
             )
         sleep(PAUSE)
 

@@ -84,12 +84,13 @@ def test_haproxy_fetches_ocsp_responses_where_it_can(rendered):
         ("edge", "is no host name"),
         ("pay.example.test;id", "is no host name"),
         ("graphs.example.test", "is one for operators"),
-        ("other.test", "is not of the edge (pay.example.test, *.shop.test, graphs.example.test)"),
+        ("other.test", "is not of the edge (pay.example.test, *.shop.test, Graphs.example.test)"),
+        ("Pay.example.test", "is not in small letters"),
     ],
 )
 def test_names_that_cannot_be_certified(name, said):
-    edge = ["pay.example.test", "*.shop.test", "graphs.example.test"]
-    found = acme_problems([name], edge, ["graphs.example.test"])
+    edge = ["pay.example.test", "*.shop.test", "Graphs.example.test"]
+    found = acme_problems([name], edge, ["Graphs.example.test"])
     assert found == [] if said is None else len(found) == 1 and said in found[0]
 
 

@@ -9,7 +9,10 @@ from repository import ROOT, render_with
 WHO = {"name": "db1", "address": "10.0.21.11"}
 
 
-@pytest.mark.parametrize(("bastions", "forwards"), [([WHO], "yes"), ([], "no")])
+OTHER = {"name": "edge1", "address": "10.0.11.11"}
+
+
+@pytest.mark.parametrize(("bastions", "forwards"), [([OTHER, WHO], "local"), ([OTHER], "no"), ([], "no")])
 def test_only_a_bastion_forwards(tmp_path, bastions, forwards):
     given = {"role": "hardening", "host": "db1", "templates": ["sshd.conf"], "out": str(tmp_path)}
     given |= {"role_path": str(ROOT / "roles/hardening"), "hardening_ssh_kex": ["curve25519-sha256"]}
