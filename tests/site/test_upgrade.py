@@ -114,7 +114,6 @@ def site() -> Iterator[Lab]:
     yield lab
     if not os.environ.get("KEEP"):
         lab.playbook("lab/destroy.yml")
-        (settings / "vault.yml").unlink()
 
 
 def sql(lab: Lab, text: str, host: str | None = None) -> str:
