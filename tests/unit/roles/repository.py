@@ -64,8 +64,9 @@ def warm():
     """The process that runs playbooks, for as long as the tests last."""
     # Another strategy would have workers of its own.
     settings = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_STRATEGY": "linear"}
-    # By which door whoever runs the tests came in is no matter of theirs.
-    inherited = {name: value for name, value in os.environ.items() if name != "SSH_CONNECTION"}
+    # By which door whoever runs the tests came in, and whose vault they open, is no matter of the tests.
+    theirs = ("SSH_CONNECTION", "ANSIBLE_VAULT_PASSWORD_FILE")
+    inherited = {name: value for name, value in os.environ.items() if name not in theirs}
     return subprocess.Popen(
         [sys.executable, str(HERE / "warm.py")],
         cwd=ROOT,
