@@ -119,8 +119,8 @@ class ActionModule(ActionBase):
         """What comes next comes by a connection of its own, with the groups and rights that hold now."""
         try:
             self._connection.reset()
-        except (AnsibleError, OSError, NotImplementedError):
-            self._connection.close()  # not every kind can be reset, nor one that is lost: the next use opens it
+        except (AnsibleError, OSError, NotImplementedError):  # not every kind can be reset, nor one that is lost
+            self._connection.close()  # the next use opens it
 
     def _tried(self, act, *arguments, **words):
         """What a call gave, and the reason when the host could not be reached."""

@@ -7,8 +7,6 @@ import pytest
 from repository import ROOT, render_with
 
 WHO = {"name": "db1", "address": "10.0.21.11"}
-
-
 OTHER = {"name": "edge1", "address": "10.0.11.11"}
 
 
