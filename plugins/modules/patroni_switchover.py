@@ -52,7 +52,8 @@ options:
       PostgreSQL itself. Patroni would look only once a second whether it has stopped. Without it there is no file.
     type: path
   pooler:
-    description: Command to which one statement for the pooler's console is appended. Without it nothing is held.
+    description: Command that opens the pooler's console by psql, for statements from its input. Without it nothing is
+      held.
     type: list
     elements: str
     default: []
@@ -93,7 +94,7 @@ EXAMPLES = r"""
     user: patroni
     password: "{{ patroni_password }}"
     ca_path: /etc/mainstay/tls/ca.crt
-    pooler: [psql, -h, /run/pgbouncer, -p, "6432", -U, pgbouncer, -d, pgbouncer, -c]
+    pooler: [psql, -X, -h, /run/pgbouncer, -p, "6432", -U, pgbouncer, -d, pgbouncer]
     pooler_socket: /run/pgbouncer/.s.PGSQL.6432
     pooler_config: /etc/pgbouncer/pgbouncer.ini
     pooler_from: 192.0.2.11
@@ -112,6 +113,8 @@ import contextlib
 import json
 import os
 import re
+import select
+import signal
 import subprocess
 import threading
 import time
@@ -120,6 +123,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._health_client import fetch, network_error
 from ansible_collections.mainstay.platform.plugins.module_utils._patroni_client import get_json
 
+SAID = b"-- said"  # the console prints it after each answer
 LOOK = 0.05  # seconds between two looks at the candidate: every one of them is a pause for clients
 ARGUMENTS = {
     "leader": {"type": "str", "required": True},
@@ -162,18 +166,52 @@ def leader_of(params, get=get_json):
 
 
 class Pooler:
-    """The console of the pooler; none of its methods does anything when there is none."""
+    """The pooler's console; none of its methods does anything when there is none.
 
-    def __init__(self, params, run=subprocess.run):
-        self.params, self.run = params, run
+    One psql for all statements, open before the first: starting one takes clients longer than what it says.
+    """
+
+    def __init__(self, params):
+        self.params, self.console = params, None
         there = not params["pooler_socket"] or os.path.exists(params["pooler_socket"])
         self.runs = bool(params["pooler"]) and there
 
+    def open(self):
+        if self.runs:
+            pipe = subprocess.PIPE
+            self.console = subprocess.Popen(
+                self.params["pooler"],
+                stdin=pipe,
+                stdout=pipe,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                start_new_session=True,
+            )
+            self.say("SHOW VERSION")
+
+    def close(self):
+        if self.console:
+            os.killpg(self.console.pid, signal.SIGKILL)  # psql is a child of the program that changes the user
+            self.console.communicate()
+            self.console = None
+
     def say(self, statement, timeout=10):
-        command = [*self.params["pooler"], statement]
-        done = self.run(command, check=False, capture_output=True, text=True, timeout=timeout)
-        if done.returncode:
-            raise Failed(f"pooler: found {done.stderr.strip()!r} to {statement}; expected it to be done")
+        """By a new console where the one before has ended, or still waits for an answer."""
+        if not self.console:
+            self.open()
+        answer, end = b"", time.monotonic() + timeout
+        with contextlib.suppress(BrokenPipeError):  # what it said before it ended is in the answer
+            self.console.stdin.write(b"%s;\n\\echo %s\n" % (statement.encode(), SAID))
+        while SAID not in answer:
+            ready, _, _ = select.select([self.console.stdout], [], [], max(0, end - time.monotonic()))
+            part = os.read(self.console.stdout.fileno(), 65536) if ready else b""
+            if not part:
+                self.close()
+                break
+            answer += part
+        if SAID not in answer or b"ERROR" in answer:
+            found = answer.decode(errors="replace").strip() or "no answer"
+            raise Failed(f"pooler: found {found!r} to {statement}; expected it to be done")
 
     def hold(self):
         """Held when every transaction has ended; otherwise everything goes on, and nothing has changed."""
@@ -181,16 +219,16 @@ class Pooler:
             return
         try:
             self.say("PAUSE", self.params["pause_deadline"])
-        except (Failed, subprocess.TimeoutExpired) as error:
-            self.say("RESUME")
+        except Failed as error:
+            self.go_on()
             raise Failed(
                 f"pooler on {self.params['leader']}: found transactions that did not end within "
                 f"{self.params['pause_deadline']:g} s; expected all of them to end; nothing has changed; look at "
                 "pg_stat_activity for the oldest, or try again later"
             ) from error
 
-    def point(self):
-        """Serve from the new primary."""
+    def point(self, old, new):
+        """Serve from another host."""
         if not self.runs:
             return
         path = self.params["pooler_config"]
@@ -199,7 +237,7 @@ class Pooler:
         status = os.stat(path)
         beside = f"{path}.switchover"
         with open(beside, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as target:
-            target.write(redirected(text, self.params["pooler_from"], self.params["pooler_to"]))
+            target.write(redirected(text, old, new))
         os.chown(beside, status.st_uid, status.st_gid)
         os.chmod(beside, status.st_mode & 0o7777)
         os.replace(beside, path)
@@ -270,12 +308,17 @@ def marked(path):
 def switch(params, pooler, order):
     """Seconds for which statements were held."""
     began = time.monotonic()
+    here, there = params["pooler_from"], params["pooler_to"]
     pooler.hold()
     try:
-        with marked(params["marker"]):
-            order.start()
-            wait_for_candidate(params, order)
-        pooler.point()
+        pooler.point(here, there)  # now, because clients wait for what is done at the end
+        try:
+            with marked(params["marker"]):
+                order.start()
+                wait_for_candidate(params, order)
+        except Failed:
+            pooler.point(there, here)
+            raise
     finally:
         pooler.go_on()
     return time.monotonic() - began
@@ -302,7 +345,9 @@ def main():
         if params["checkpoint"]:
             subprocess.run(params["checkpoint"], check=True, capture_output=True, timeout=300)
         pooler = Pooler(params)
-        held = switch(params, pooler, Order(params))
+        with contextlib.closing(pooler):
+            pooler.open()
+            held = switch(params, pooler, Order(params))
     except Failed as error:
         module.fail_json(msg=str(error))
     except subprocess.CalledProcessError as error:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 
 import pytest
 from ansible_collections.mainstay.platform.plugins.modules import patroni_switchover as module
@@ -35,15 +34,26 @@ class Order:
         pass
 
 
-def pooler(tmp_path, said, fails=()):
-    path = tmp_path / "pgbouncer.ini"
+# As psql: says what \echo asks for, and answers the rest, but one statement by an error, and one not at all.
+CONSOLE = r"""
+log=$1 refused=$2 silent=$3
+while read -r line; do
+  case $line in
+    '\echo '*) echo "${line#* }" ;;
+    "$silent;") echo "$line" >> "$log"; sleep 60 ;;
+    "$refused;") echo "$line" >> "$log"; echo 'ERROR:  no' ;;
+    *) echo "$line" >> "$log"; echo "$line" ;;
+  esac
+done
+"""
+
+
+def pooler(tmp_path, refused="", silent="", **params):
+    path, log = tmp_path / "pgbouncer.ini", tmp_path / "said"
     path.write_text(INI)
-
-    def run(command, **_options):
-        said.append(command[-1])
-        return subprocess.CompletedProcess(command, 1 if command[-1] in fails else 0, "", "no")
-
-    return module.Pooler({**PARAMS, "pooler_config": str(path)}, run), path
+    command = ["sh", "-c", CONSOLE, "console", str(log), refused, silent]
+    console = module.Pooler({**PARAMS, "pooler": command, "pooler_config": str(path), **params})
+    return console, path, lambda: log.read_text().replace(";", "").replace("SHOW VERSION", "open").split()
 
 
 def primary(_url, _params):
@@ -57,34 +67,44 @@ def test_only_servers_at_the_old_address_move():
     assert "listen_addr = 192.0.2.1\n" in text
 
 
-def test_statements_are_held_until_the_pooler_points_to_the_new_primary(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "wait_for_candidate", lambda *_all: None)
-    said = []
-    console, path = pooler(tmp_path, said)
+def test_statements_are_held_until_the_new_primary_is_there(tmp_path, monkeypatch):
+    console, path, said = pooler(tmp_path)
+
+    def wait(*_all):
+        assert said() == ["open", "PAUSE", "RELOAD"]
+        assert "host=192.0.2.12 port" in path.read_text()
+
+    monkeypatch.setattr(module, "wait_for_candidate", wait)
     module.switch(PARAMS, console, Order())
-    assert said == ["PAUSE", "RELOAD", "RESUME"]
-    assert "host=192.0.2.12" in path.read_text()
+    assert said() == ["open", "PAUSE", "RELOAD", "RESUME"]
+    assert path.read_text() == module.redirected(INI, "192.0.2.1", "192.0.2.12")
 
 
-def test_statements_go_on_when_the_switch_fails(tmp_path, monkeypatch):
+def test_statements_go_on_here_when_the_switch_fails(tmp_path, monkeypatch):
     def refuse(*_all):
         raise module.Failed("no")
 
     monkeypatch.setattr(module, "wait_for_candidate", refuse)
-    said = []
-    console, path = pooler(tmp_path, said)
+    console, path, said = pooler(tmp_path)
     with pytest.raises(module.Failed):
         module.switch(PARAMS, console, Order())
-    assert said == ["PAUSE", "RESUME"]
+    assert said() == ["open", "PAUSE", "RELOAD", "RELOAD", "RESUME"]
     assert path.read_text() == INI
 
 
-def test_a_transaction_that_does_not_end_stops_it_before_anything_changed(tmp_path):
-    said = []
-    console, _path = pooler(tmp_path, said, fails=["PAUSE"])
+@pytest.mark.parametrize("refused, silent, then", [("PAUSE", "", []), ("", "PAUSE", ["open"])])
+def test_a_transaction_that_does_not_end_stops_it_before_anything_changed(tmp_path, refused, silent, then):
+    console, path, said = pooler(tmp_path, refused, silent, pause_deadline=0.2)
     with pytest.raises(module.Failed, match="nothing has changed"):
         module.switch(PARAMS, console, Order())
-    assert said == ["PAUSE", "RESUME"]
+    assert said() == ["open", "PAUSE", *then, "RESUME"]
+    assert path.read_text() == INI
+
+
+def test_a_console_that_does_not_open_stops_it(tmp_path):
+    console = pooler(tmp_path, pooler=["sh", "-c", "echo no such host"])[0]
+    with pytest.raises(module.Failed, match="no such host"):
+        console.open()
 
 
 def test_the_candidate_is_waited_for_and_a_refusal_is_said():
@@ -106,14 +126,13 @@ def test_a_paused_cluster_is_refused():
 
 def test_without_a_pooler_nothing_is_held_and_the_role_moves_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "wait_for_candidate", lambda *_all: None)
-    params = {**PARAMS, "pooler_socket": str(tmp_path / "socket")}
-    said = []
-    absent = module.Pooler(params, lambda command, **_options: said.append(command))
+    absent, _path, _said = pooler(tmp_path, pooler_socket=str(tmp_path / "socket"))
     assert not absent.runs
-    module.switch(params, absent, Order())
-    assert said == []
+    absent.open()
+    module.switch(PARAMS, absent, Order())
+    assert not (tmp_path / "said").exists()
     (tmp_path / "socket").touch()
-    assert module.Pooler(params).runs
+    assert pooler(tmp_path, pooler_socket=str(tmp_path / "socket"))[0].runs
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -126,7 +145,7 @@ def test_the_marker_is_there_while_patroni_hands_over_and_at_no_other_time(tmp_p
             raise module.Failed("no")
 
     monkeypatch.setattr(module, "wait_for_candidate", wait)
-    console, _path = pooler(tmp_path, [])
+    console, _path, _said = pooler(tmp_path)
     with pytest.raises(module.Failed) if fails else contextlib.nullcontext():
         module.switch({**PARAMS, "marker": str(marker)}, console, Order())
     assert seen == [True]
