@@ -42,8 +42,9 @@ options:
   password:
     description: Password of O(user).
     type: str
-  checkpoint:
-    description: Command that has the primary write a checkpoint first, so that its shutdown has little left to write.
+  prepare:
+    description: Command that runs before statements are held, so that the shutdown of the primary has little left to
+      do, such as a checkpoint.
     type: list
     elements: str
     default: []
@@ -135,7 +136,7 @@ ARGUMENTS = {
     "ca_path": {"type": "path"},
     "cert_path": {"type": "path"},
     "key_path": {"type": "path"},
-    "checkpoint": {"type": "list", "elements": "str", "default": []},
+    "prepare": {"type": "list", "elements": "str", "default": []},
     "marker": {"type": "path"},
     "pooler": {"type": "list", "elements": "str", "default": []},
     "pooler_socket": {"type": "path"},
@@ -342,8 +343,8 @@ def main():
             )
         if module.check_mode:
             module.exit_json(changed=True)
-        if params["checkpoint"]:
-            subprocess.run(params["checkpoint"], check=True, capture_output=True, timeout=300)
+        if params["prepare"]:
+            subprocess.run(params["prepare"], check=True, capture_output=True, timeout=300)
         pooler = Pooler(params)
         with contextlib.closing(pooler):
             pooler.open()
@@ -352,8 +353,7 @@ def main():
         module.fail_json(msg=str(error))
     except subprocess.CalledProcessError as error:
         module.fail_json(
-            msg=f"checkpoint on {params['leader']}: found {error.stderr}; expected it to be written; "
-            "nothing has changed"
+            msg=f"preparing {params['leader']}: found {error.stderr}; expected it to succeed; nothing has changed"
         )
     module.exit_json(changed=True, **({"held": round(held, 2)} if pooler.runs else {}))
 
