@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -83,10 +84,38 @@ class Lab:
         twin.overlay = overlay
         return twin
 
-    def playbook(self, name: str, *arguments: str) -> Run:
+    def play(self, name: str, *arguments: str) -> list[str]:
         path = name if "/" in name else f"playbooks/{name}.yml"
         inventories = [word for each in (self.inventory, self.overlay) if each for word in ("-i", str(each))]
-        return self.run("ansible-playbook", *inventories, path, *arguments)
+        return ["ansible-playbook", *inventories, path, *arguments]
+
+    def playbook(self, name: str, *arguments: str) -> Run:
+        return self.run(*self.play(name, *arguments))
+
+    def begun(self, come_to: str, name: str, *arguments: str) -> subprocess.Popen:
+        """A playbook that goes on; it has just said what this pattern finds."""
+        pattern, deadline = re.compile(come_to, re.DOTALL), time.monotonic() + 2400
+        with LOG.open("w") as log:
+            run = subprocess.Popen(
+                self.play(name, *arguments),
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        while not pattern.search(said := LOG.read_text(errors="replace")):
+            assert run.poll() is None, f"{name} ended before it came to {come_to}: {said[-4000:]}"
+            assert time.monotonic() < deadline, f"{name} did not come to {come_to}: {said[-4000:]}"
+            time.sleep(0.1)
+        return run
+
+    def killed(self, come_to: str, name: str, *arguments: str, after: float = 0) -> None:
+        """The same, and SIGKILL so many seconds later."""
+        run = self.begun(come_to, name, *arguments)
+        time.sleep(after)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
 
     def create(self, *hosts: str) -> None:
         made = self.playbook("lab/create.yml", "--limit", ",".join(hosts))

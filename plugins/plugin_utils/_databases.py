@@ -237,8 +237,9 @@ def statements_of(database, lookup_role, texts):
 
 
 def statements(databases, roles, lookup_role, texts):
-    """Everything, for all databases."""
+    """Everything, for all databases; and of the template, what a database that is made from a dump begins with."""
     found = [login_statement(role) for role in roles] + [lookup_statement("postgres", lookup_role)]
+    found += [lookup_statement("template1", lookup_role), memory_statement("template1")]
     for database in databases:
         found += statements_of(database, lookup_role, texts)
     return found

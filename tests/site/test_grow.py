@@ -128,8 +128,8 @@ def test_a_primary_and_a_dead_host_are_taken_out(lab: Lab, grown: Lab):
     make_synchronous(lab, "db4")
     switch = grown.playbook("switchover", "-e", "switchover_candidate=db4")
     assert switch.status == 0, switch.tail()
-    lab.docker("kill", f"{lab.name}-db5")
     client = Client(lab)
+    lab.docker("kill", f"{lab.name}-db5")
     with Writer(client) as writer:
         writer.until(20, 90)
         run = grown.playbook("remove_database_host", "-e", "remove_host=db4,db5")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -14,7 +12,7 @@ import pytest
 from client import Client, Writer
 from test_secrets import names_in
 
-from tests.lab import LOG, ROOT, Lab
+from tests.lab import ROOT, Lab
 
 HOST = "app1"
 SECRETS = "/etc/mainstay/app/secrets/api-*"  # one folder: no former release has other secrets
@@ -91,21 +89,9 @@ class Direct:
 
 
 def kill_in(lab: Lab, plays: list[str], playbook: str = "rotate_secrets", *arguments: str) -> None:
-    """SIGKILL of a rotation some seconds after it has come to these plays, one after the other."""
-    come_to = re.compile(".*".join(re.escape(f"PLAY [{play}]") for play in plays), re.DOTALL)
-    command = ["ansible-playbook", "-i", str(lab.inventory), f"playbooks/{playbook}.yml", *arguments]
-    with LOG.open("w") as log:
-        run = subprocess.Popen(
-            command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    deadline = time.monotonic() + 2400
-    while not come_to.search(LOG.read_text(errors="replace")):
-        assert run.poll() is None, f"the rotation ended early: {LOG.read_text(errors='replace')[-4000:]}"
-        assert time.monotonic() < deadline, f"the rotation did not come to {plays}"
-        time.sleep(0.5)
-    time.sleep(5)  # into the play, not at its edge
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    """SIGKILL of a rotation when it has come to these plays, one after the other: into the last, not at its edge."""
+    come_to = ".*".join(re.escape(f"PLAY [{play}]") for play in plays)
+    lab.killed(come_to, playbook, *arguments, after=5)
 
 
 def rotated(lab: Lab, before: dict, former_url: str) -> None:

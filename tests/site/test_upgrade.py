@@ -8,9 +8,8 @@ unless KEEP is set.
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -142,26 +141,7 @@ def closed(lab: Lab) -> None:
 
 def kill_at(lab: Lab, task: str) -> None:
     """Begin an upgrade and kill it in the middle of a task."""
-    command = [
-        "ansible-playbook",
-        "-i",
-        str(lab.inventory),
-        "playbooks/upgrade.yml",
-        *NAMED,
-        "-e",
-        "upgrade_keep_old=true",
-    ]
-    with LOG.open("w") as log:
-        run = subprocess.Popen(
-            command, cwd=ROOT, env=lab.env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        deadline = time.monotonic() + 900
-        while f": {task}]" not in LOG.read_text(errors="replace"):
-            assert run.poll() is None, LOG.read_text()[-4000:]
-            assert time.monotonic() < deadline, f"it did not come as far as {task}"
-            time.sleep(0.1)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+    lab.killed(re.escape(f": {task}]"), "upgrade", *NAMED, "-e", "upgrade_keep_old=true")
 
 
 def test_a_cluster_of_the_old_version_is_built(site: Lab):

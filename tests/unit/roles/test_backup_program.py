@@ -187,6 +187,13 @@ CONTENTS = """;
 3; 3079 16416 EXTENSION - pgcrypto
 3502; 0 0 COMMENT - EXTENSION pgcrypto
 217; 1259 16456 TABLE public accounts apg_cash
+6; 2615 16389 SCHEMA - mainstay postgres
+234; 1255 16390 FUNCTION mainstay pooler_login(name) postgres
+3503; 0 0 ACL - SCHEMA mainstay postgres
+3504; 0 0 ACL mainstay FUNCTION pooler_login(name) postgres
+218; 1259 16457 TABLE mainstay scripts postgres
+3410; 0 16457 TABLE DATA mainstay scripts postgres
+3411; 0 16456 TABLE DATA public mainstay apg_cash
 """
 
 
@@ -195,6 +202,15 @@ def test_extensions_that_need_a_superuser_are_left_out_and_named():
     assert left_out == ["extension pg_stat_statements"]
     assert "EXTENSION - pgcrypto" in kept and "TABLE public accounts" in kept
     assert "COMMENT" not in kept and "pg_stat_statements" not in kept
+
+
+def test_of_the_schema_that_is_in_the_template_only_the_memory_of_scripts_comes_back():
+    kept, left_out = dumps.untrusted(CONTENTS, {"pgcrypto", "pg_stat_statements"})
+    assert left_out == []
+    assert [line for line in kept.splitlines() if "mainstay" in line] == [
+        "3410; 0 16457 TABLE DATA mainstay scripts postgres",
+        "3411; 0 16456 TABLE DATA public mainstay apg_cash",
+    ]
 
 
 def test_names_are_quoted_for_where_they_go():

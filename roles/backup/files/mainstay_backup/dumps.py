@@ -17,6 +17,9 @@ from .jobs import PATTERNS, READERS
 from .storage import decrypting, expire, newest, pipe, read_back, store
 
 SUFFIX = ".dump.enc"
+# In a table of contents: the platform's own schema and what is in it; and which scripts have run.
+PLATFORM = re.compile(r"\d+; \d+ \d+ [A-Z ]+ (?:mainstay|- (?:SCHEMA )?mainstay) ")
+REMEMBERED = re.compile(r"\d+; \d+ \d+ TABLE DATA mainstay scripts ")
 # What pg_dump makes may depend on settings of the role; what it needs is time.
 PATIENT = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"}
 
@@ -159,17 +162,20 @@ def exists(session, name):
 
 
 def create(session, name, target):
-    """A database with the owner of the one that was dumped."""
+    """A database with the owner of the one that was dumped; of the template it has what belongs to the superuser."""
     owner = session.value(f"select pg_get_userbyid(datdba) from pg_database where datname = {literal(name)}")
     session.ask(
-        f"create database {identifier(target)} template template0" + (f" owner {identifier(owner)}" if owner else "")
+        f"create database {identifier(target)} template template1" + (f" owner {identifier(owner)}" if owner else "")
     )
 
 
 def untrusted(listed, trusted):
-    """Lines of a dump's table of contents that only a superuser could restore: extensions that are not trusted."""
+    """A dump's table of contents without what only a superuser could restore: extensions that are not trusted, and what
+    the template has."""
     kept, left_out = [], []
     for line in listed.splitlines():
+        if PLATFORM.match(line) and not REMEMBERED.match(line):
+            continue
         entry = re.match(r"\d+; \d+ \d+ (?:EXTENSION - (\S+)|COMMENT - EXTENSION (\S+))", line)
         name = entry and (entry.group(1) or entry.group(2)).strip('"')
         # A comment on any extension belongs to its owner, who is the superuser.

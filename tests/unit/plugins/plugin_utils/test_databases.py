@@ -26,7 +26,7 @@ def made(database=None):
 
 def test_every_database_can_look_logins_up():
     found = made()
-    for database in ("postgres", "ledger"):
+    for database in ("postgres", "template1", "ledger"):
         sql = found[(database, "logins for the pooler")]["sql"]
         assert "security definer set search_path = pg_catalog" in sql
         assert "revoke all on function mainstay.pooler_login(name) from public" in sql
