@@ -6,7 +6,7 @@ import pytest
 from test_rotation import Direct
 from test_states import members
 
-from tests.lab import Lab, primary
+from tests.lab import Lab, make_synchronous, primary
 
 
 def at_home(lab: Lab, host: str) -> bool:
@@ -22,6 +22,7 @@ def test_a_switchover_back_finishes_one_that_was_killed(lab: Lab):
     with Direct(lab) as client:
         lab.killed("Give them all the same time", "switchover", after=3)
         assert primary(lab) != before and not at_home(lab, before)
+        make_synchronous(lab, before)
         back = lab.playbook("switchover", "-e", f"switchover_candidate={before}")
     print(f"{len(client.keys)} writes, longest gap {client.longest_gap:.2f} s, {len(client.failed)} failed statements")
     assert back.status == 0, back.tail()

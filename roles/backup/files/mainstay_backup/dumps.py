@@ -19,6 +19,9 @@ from .storage import decrypting, expire, newest, pipe, read_back, store
 SUFFIX = ".dump.enc"
 # In a table of contents: the platform's own schema and what is in it; and which scripts have run.
 PLATFORM = re.compile(r"\d+; \d+ \d+ [A-Z ]+ (?:mainstay|- (?:SCHEMA )?mainstay) ")
+# The schema and the name of what the dump makes; and of what somebody is given a right to.
+OBJECT = re.compile(r"(?m)^\d+; \d+ \d+ (?!ACL )[A-Z ]+ (?!- )(\S+) (.+) \S+$")
+GRANT = re.compile(r"\d+; \d+ \d+ ACL (?!- )(\S+) (?!COLUMN )[A-Z]+ (.+) \S+$")
 REMEMBERED = re.compile(r"\d+; \d+ \d+ TABLE DATA mainstay scripts ")
 # What pg_dump makes may depend on settings of the role; what it needs is time.
 PATIENT = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"}
@@ -170,19 +173,18 @@ def create(session, name, target):
 
 
 def untrusted(listed, trusted):
-    """A dump's table of contents without what only a superuser could restore: extensions that are not trusted, and what
-    the template has."""
-    kept, left_out = [], []
+    """A dump's table of contents without what only a superuser could restore: extensions that are not trusted, grants on
+    what belongs to an extension, and what the template has."""
+    kept, left_out, own = [], [], set(OBJECT.findall(listed))
     for line in listed.splitlines():
-        if PLATFORM.match(line) and not REMEMBERED.match(line):
-            continue
         entry = re.match(r"\d+; \d+ \d+ (?:EXTENSION - (\S+)|COMMENT - EXTENSION (\S+))", line)
         name = entry and (entry.group(1) or entry.group(2)).strip('"')
+        grant = GRANT.match(line)
         # A comment on any extension belongs to its owner, who is the superuser.
         if name and (name not in trusted or entry.group(2)):
             if entry.group(1):
                 left_out.append(f"extension {name}")
-        else:
+        elif not (PLATFORM.match(line) and not REMEMBERED.match(line)) and not (grant and grant.groups() not in own):
             kept.append(line)
     return "\n".join(kept) + "\n", left_out
 
