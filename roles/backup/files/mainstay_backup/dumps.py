@@ -173,8 +173,10 @@ def create(session, name, target):
 
 
 def untrusted(listed, trusted):
-    """A dump's table of contents without what only a superuser could restore: extensions that are not trusted, grants on
-    what belongs to an extension, and what the template has."""
+    """A dump's table of contents without what only a superuser could restore.
+
+    That is extensions that are not trusted, grants on what belongs to an extension, and what the template has.
+    """
     kept, left_out, own = [], [], set(OBJECT.findall(listed))
     for line in listed.splitlines():
         entry = re.match(r"\d+; \d+ \d+ (?:EXTENSION - (\S+)|COMMENT - EXTENSION (\S+))", line)
