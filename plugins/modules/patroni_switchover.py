@@ -224,8 +224,8 @@ class Pooler:
             self.go_on()
             raise Failed(
                 f"pooler on {self.params['leader']}: found transactions that did not end within "
-                f"{self.params['pause_deadline']:g} s; expected all of them to end; nothing has changed; look at "
-                "pg_stat_activity for the oldest, or try again later"
+                f"{self.params['pause_deadline']:g} s ({error}); expected all of them to end; nothing has changed; "
+                "look at pg_stat_activity for the oldest, or try again later"
             ) from error
 
     def point(self, old, new):
@@ -245,8 +245,16 @@ class Pooler:
         self.say("RELOAD")
 
     def go_on(self):
-        if self.runs:
-            self.say("RESUME")
+        """By another console where this one has ended meanwhile."""
+        for tries_left in (1, 0) if self.runs else ():
+            try:
+                self.say("RESUME")
+                return
+            except Failed as error:
+                if "not paused" in str(error):
+                    return
+                if not tries_left:
+                    raise
 
 
 class Order(threading.Thread):
@@ -312,12 +320,12 @@ def switch(params, pooler, order):
     here, there = params["pooler_from"], params["pooler_to"]
     pooler.hold()
     try:
-        pooler.point(here, there)  # now, because clients wait for what is done at the end
         try:
+            pooler.point(here, there)  # now, because clients wait for what is done at the end
             with marked(params["marker"]):
                 order.start()
                 wait_for_candidate(params, order)
-        except Failed:
+        except BaseException:
             pooler.point(there, here)
             raise
     finally:
@@ -346,6 +354,10 @@ def main():
         if params["prepare"]:
             subprocess.run(params["prepare"], check=True, capture_output=True, timeout=300)
         pooler = Pooler(params)
+        with contextlib.suppress(
+            ValueError
+        ):  # not in a thread; a connection of the controller that ends must not end this
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with contextlib.closing(pooler):
             pooler.open()
             held = switch(params, pooler, Order(params))

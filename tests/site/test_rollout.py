@@ -169,7 +169,7 @@ def test_a_canary_that_is_killed_goes_on_with_the_weights_of_who_has_begun(lab: 
         run = begun(lab, wanted, f"{BACK}.*{BACK}")
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
-        again = begun(lab, wanted, "batch | Ask every instance that was changed")
+        again = begun(lab, wanted, "batch . Ask every instance that was changed")
         for edge, servers in weights(lab).items():
             new = sum(weight for name, weight in servers.items() if "app3" not in name)
             assert new / sum(servers.values()) == pytest.approx(0.5, abs=0.01), (edge, servers)
@@ -197,7 +197,7 @@ def test_what_a_hook_says_is_shown_without_secrets(lab: Lab, first: dict):
 
 
 def test_a_second_deployment_is_refused(lab: Lab, first: dict):
-    run = begun(lab, image("2.0.0"), "batch | Change what differs")
+    run = begun(lab, image("2.0.0"), "batch . Change what differs")
     command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/rollback.yml"]
     second = subprocess.run(command, cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=600)
     assert second.returncode != 0 and "found it held by" in second.stdout, second.stdout[-3000:]

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.lab import ROOT, Lab, cluster, primary
+from tests.lab import Lab, cluster, primary
 
 OLD, NEW = 15, 17
 MEMBERS = ("db1", "db2")
-LOG = ROOT / ".cache" / "upgrade-killed.log"
 # In the form in which Lab.address reads it.
 HOSTS = """all:
   hosts:

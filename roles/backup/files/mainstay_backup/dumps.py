@@ -19,9 +19,9 @@ from .storage import decrypting, expire, newest, pipe, read_back, store
 SUFFIX = ".dump.enc"
 # In a table of contents: the platform's own schema and what is in it; and which scripts have run.
 PLATFORM = re.compile(r"\d+; \d+ \d+ [A-Z ]+ (?:mainstay|- (?:SCHEMA )?mainstay) ")
-# The schema and the name of what the dump makes; and of what somebody is given a right to.
+# The schema and the name of what the dump makes; those of what somebody is given a right to, and its kind between them.
 OBJECT = re.compile(r"(?m)^\d+; \d+ \d+ (?!ACL )[A-Z ]+ (?!- )(\S+) (.+) \S+$")
-GRANT = re.compile(r"\d+; \d+ \d+ ACL (?!- )(\S+) (?!COLUMN )[A-Z]+ (.+) \S+$")
+GRANT = re.compile(r"\d+; \d+ \d+ ACL (?!- )(\S+) ([A-Z]+) (.+) \S+$")
 REMEMBERED = re.compile(r"\d+; \d+ \d+ TABLE DATA mainstay scripts ")
 # What pg_dump makes may depend on settings of the role; what it needs is time.
 PATIENT = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"}
@@ -172,21 +172,34 @@ def create(session, name, target):
     )
 
 
+def bare(tag):
+    """A name as both an object's line and its grants' have it: they differ in quotes and in a routine's arguments."""
+    return tag.replace('"', "").partition("(")[0]
+
+
+def subject(line):
+    """The schema and the name of what a line gives a right to; None when it does not."""
+    if not (grant := GRANT.match(line)):
+        return None
+    schema, kind, tag = grant.groups()
+    return schema, bare(tag.rpartition(".")[0] if kind == "COLUMN" else tag)
+
+
 def untrusted(listed, trusted):
     """A dump's table of contents without what only a superuser could restore.
 
     That is extensions that are not trusted, grants on what belongs to an extension, and what the template has.
     """
-    kept, left_out, own = [], [], set(OBJECT.findall(listed))
+    kept, left_out, own = [], [], {(schema, bare(tag)) for schema, tag in OBJECT.findall(listed)}
     for line in listed.splitlines():
         entry = re.match(r"\d+; \d+ \d+ (?:EXTENSION - (\S+)|COMMENT - EXTENSION (\S+))", line)
         name = entry and (entry.group(1) or entry.group(2)).strip('"')
-        grant = GRANT.match(line)
+        granted = subject(line)
         # A comment on any extension belongs to its owner, who is the superuser.
         if name and (name not in trusted or entry.group(2)):
             if entry.group(1):
                 left_out.append(f"extension {name}")
-        elif not (PLATFORM.match(line) and not REMEMBERED.match(line)) and not (grant and grant.groups() not in own):
+        elif not (PLATFORM.match(line) and not REMEMBERED.match(line)) and (granted is None or granted in own):
             kept.append(line)
     return "\n".join(kept) + "\n", left_out
 
