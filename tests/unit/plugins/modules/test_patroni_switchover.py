@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from ansible_collections.mainstay.platform.plugins.module_utils import _pooler
 from ansible_collections.mainstay.platform.plugins.modules import patroni_switchover as module
 
 PARAMS = {
@@ -52,7 +53,7 @@ def pooler(tmp_path, refused="", silent="", **params):
     path, log = tmp_path / "pgbouncer.ini", tmp_path / "said"
     path.write_text(INI)
     command = ["sh", "-c", CONSOLE, "console", str(log), refused, silent]
-    console = module.Pooler({**PARAMS, "pooler": command, "pooler_config": str(path), **params})
+    console = _pooler.Pooler({**PARAMS, "pooler": command, "pooler_config": str(path), **params})
     return console, path, lambda: log.read_text().replace(";", "").replace("SHOW VERSION", "open").split()
 
 
@@ -61,7 +62,7 @@ def primary(_url, _params):
 
 
 def test_only_servers_at_the_old_address_move():
-    text = module.redirected(INI, "192.0.2.1", "192.0.2.12")
+    text = _pooler.redirected(INI, "192.0.2.1", "192.0.2.12")
     assert "postgres = host=192.0.2.12 port" in text
     assert "other = host=192.0.2.10 port" in text
     assert "listen_addr = 192.0.2.1\n" in text
@@ -77,16 +78,16 @@ def test_statements_are_held_until_the_new_primary_is_there(tmp_path, monkeypatc
     monkeypatch.setattr(module, "wait_for_candidate", wait)
     module.switch(PARAMS, console, Order())
     assert said() == ["open", "PAUSE", "RELOAD", "RESUME"]
-    assert path.read_text() == module.redirected(INI, "192.0.2.1", "192.0.2.12")
+    assert path.read_text() == _pooler.redirected(INI, "192.0.2.1", "192.0.2.12")
 
 
 def test_statements_go_on_here_when_the_switch_fails(tmp_path, monkeypatch):
     def refuse(*_all):
-        raise module.Failed("no")
+        raise _pooler.Failed("no")
 
     monkeypatch.setattr(module, "wait_for_candidate", refuse)
     console, path, said = pooler(tmp_path)
-    with pytest.raises(module.Failed):
+    with pytest.raises(_pooler.Failed):
         module.switch(PARAMS, console, Order())
     assert said() == ["open", "PAUSE", "RELOAD", "RELOAD", "RESUME"]
     assert path.read_text() == INI
@@ -95,7 +96,7 @@ def test_statements_go_on_here_when_the_switch_fails(tmp_path, monkeypatch):
 @pytest.mark.parametrize("refused, silent, then", [("PAUSE", "", []), ("", "PAUSE", ["open"])])
 def test_a_transaction_that_does_not_end_stops_it_before_anything_changed(tmp_path, refused, silent, then):
     console, path, said = pooler(tmp_path, refused, silent, pause_deadline=0.2)
-    with pytest.raises(module.Failed, match="nothing has changed"):
+    with pytest.raises(_pooler.Failed, match="nothing has changed"):
         module.switch(PARAMS, console, Order())
     assert said() == ["open", "PAUSE", *then, "RESUME"]
     assert path.read_text() == INI
@@ -103,7 +104,7 @@ def test_a_transaction_that_does_not_end_stops_it_before_anything_changed(tmp_pa
 
 def test_a_console_that_does_not_open_stops_it(tmp_path):
     console = pooler(tmp_path, pooler=["sh", "-c", "echo no such host"])[0]
-    with pytest.raises(module.Failed, match="no such host"):
+    with pytest.raises(_pooler.Failed, match="no such host"):
         console.open()
 
 
@@ -112,7 +113,7 @@ def test_the_candidate_is_waited_for_and_a_refusal_is_said():
     module.wait_for_candidate(PARAMS, Order(), lambda *_all: next(answers), lambda: 0, lambda _seconds: None)
     order = Order()
     order.refusal = "candidate is not healthy"
-    with pytest.raises(module.Failed, match="candidate is not healthy"):
+    with pytest.raises(_pooler.Failed, match="candidate is not healthy"):
         module.wait_for_candidate(PARAMS, order, lambda *_all: (None, "x"), lambda: 0, lambda _seconds: None)
 
 
@@ -120,7 +121,7 @@ def test_a_paused_cluster_is_refused():
     def paused(_url, _params):
         return {"pause": True, "members": []}, ""
 
-    with pytest.raises(module.Failed, match="paused"):
+    with pytest.raises(_pooler.Failed, match="paused"):
         module.leader_of(PARAMS, paused)
 
 
@@ -142,11 +143,11 @@ def test_the_marker_is_there_while_patroni_hands_over_and_at_no_other_time(tmp_p
     def wait(*_all):
         seen.append(marker.exists())
         if fails:
-            raise module.Failed("no")
+            raise _pooler.Failed("no")
 
     monkeypatch.setattr(module, "wait_for_candidate", wait)
     console, _path, _said = pooler(tmp_path)
-    with pytest.raises(module.Failed) if fails else contextlib.nullcontext():
+    with pytest.raises(_pooler.Failed) if fails else contextlib.nullcontext():
         module.switch({**PARAMS, "marker": str(marker)}, console, Order())
     assert seen == [True]
     assert not marker.exists()
