@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import time
 
@@ -41,8 +39,12 @@ def image(version: str, fault: str = "") -> dict:
     return {"app_image": f"{NAME}:{version}", "app_image_archives": {f"{NAME}:{version}": archive}, **FAST}
 
 
+def given(lab: Lab, wanted: dict, **inputs) -> tuple[str, str]:
+    return "-e", json.dumps({**unlimited(lab), **wanted, **inputs})
+
+
 def deploy(lab: Lab, wanted: dict, playbook: str = "deploy", **inputs):
-    return lab.playbook(playbook, "-e", json.dumps({**unlimited(lab), **wanted, **inputs}))
+    return lab.playbook(playbook, *given(lab, wanted, **inputs))
 
 
 def running(lab: Lab) -> set[str]:
@@ -148,15 +150,9 @@ def test_a_release_that_ignores_the_request_to_stop_is_replaced_all_the_same(lab
 BACK = "serve . Forget that it was away"  # an instance is switched
 
 
-def begun(lab: Lab, wanted: dict, come_to: str) -> subprocess.Popen:
-    return lab.begun(come_to, "deploy", "-e", json.dumps({**unlimited(lab), **wanted}))
-
-
 def test_a_deployment_that_is_killed_is_finished_by_the_next(lab: Lab, first: dict):
     with Load(lab) as load:
-        run = begun(lab, image("2.0.0"), BACK)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        lab.killed(BACK, "deploy", *given(lab, image("2.0.0")))
         again = deploy(lab, image("2.0.0"))
     load.report("killed and finished")
     assert again.status == 0 and "is taken over" in " ".join(again.output.split()), again.tail()
@@ -166,10 +162,8 @@ def test_a_deployment_that_is_killed_is_finished_by_the_next(lab: Lab, first: di
 def test_a_canary_that_is_killed_goes_on_with_the_weights_of_who_has_begun(lab: Lab, first: dict):
     wanted = {**image("2.0.0"), "app_strategy": "canary", "app_canary_steps": [5, 50, 100]}
     with Load(lab) as load:
-        run = begun(lab, wanted, f"{BACK}.*{BACK}")
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        again = begun(lab, wanted, "batch . Ask every instance that was changed")
+        lab.killed(f"{BACK}.*{BACK}", "deploy", *given(lab, wanted))
+        again = lab.begun("batch . Ask every instance that was changed", "deploy", *given(lab, wanted))
         for edge, servers in weights(lab).items():
             new = sum(weight for name, weight in servers.items() if "app3" not in name)
             assert new / sum(servers.values()) == pytest.approx(0.5, abs=0.01), (edge, servers)
@@ -197,7 +191,7 @@ def test_what_a_hook_says_is_shown_without_secrets(lab: Lab, first: dict):
 
 
 def test_a_second_deployment_is_refused(lab: Lab, first: dict):
-    run = begun(lab, image("2.0.0"), "batch . Change what differs")
+    run = lab.begun("batch . Change what differs", "deploy", *given(lab, image("2.0.0")))
     command = ["ansible-playbook", "-i", str(lab.inventory), "playbooks/rollback.yml"]
     second = subprocess.run(command, cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=600)
     assert second.returncode != 0 and "found it held by" in second.stdout, second.stdout[-3000:]
