@@ -252,9 +252,8 @@ def main():
         if params["prepare"]:
             subprocess.run(params["prepare"], check=True, capture_output=True, timeout=300)
         pooler = Pooler(params)
-        with contextlib.suppress(
-            ValueError
-        ):  # not in a thread; a connection of the controller that ends must not end this
+        # The controller's connection may end, this must not. Outside the main thread no signal can be set.
+        with contextlib.suppress(ValueError):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with contextlib.closing(pooler):
             pooler.open()

@@ -17,12 +17,11 @@ from .jobs import PATTERNS, READERS
 from .storage import decrypting, expire, newest, pipe, read_back, store
 
 SUFFIX = ".dump.enc"
-# In a table of contents: the platform's own schema and what is in it; and which scripts have run.
-PLATFORM = re.compile(r"\d+; \d+ \d+ [A-Z ]+ (?:mainstay|- (?:SCHEMA )?mainstay) ")
+# In a table of contents: the platform's own schema and what is in it, but for the memory of which scripts have run.
+PLATFORM = re.compile(r"\d+; \d+ \d+ (?!TABLE DATA mainstay scripts )[A-Z ]+ (?:mainstay|- (?:SCHEMA )?mainstay) ")
 # The schema and the name of what the dump makes; those of what somebody is given a right to, and its kind between them.
 OBJECT = re.compile(r"(?m)^\d+; \d+ \d+ (?!ACL )[A-Z ]+ (?!- )(\S+) (.+) \S+$")
 GRANT = re.compile(r"\d+; \d+ \d+ ACL (?!- )(\S+) ([A-Z]+) (.+) \S+$")
-REMEMBERED = re.compile(r"\d+; \d+ \d+ TABLE DATA mainstay scripts ")
 # What pg_dump makes may depend on settings of the role; what it needs is time.
 PATIENT = {**os.environ, "PGOPTIONS": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"}
 
@@ -199,7 +198,7 @@ def untrusted(listed, trusted):
         if name and (name not in trusted or entry.group(2)):
             if entry.group(1):
                 left_out.append(f"extension {name}")
-        elif not (PLATFORM.match(line) and not REMEMBERED.match(line)) and (granted is None or granted in own):
+        elif not PLATFORM.match(line) and (granted is None or granted in own):
             kept.append(line)
     return "\n".join(kept) + "\n", left_out
 
