@@ -15,6 +15,8 @@ import subprocess
 import time
 
 SAID = b"-- said"  # the console prints it after each answer
+# Its input ends when whoever holds statements is killed: they go on then, instead of waiting for somebody to come.
+GUARDED = '"$@"; exec "$@" -c RESUME >/dev/null 2>&1'
 
 
 class Failed(Exception):
@@ -41,7 +43,7 @@ class Pooler:
         if self.runs:
             pipe = subprocess.PIPE
             self.console = subprocess.Popen(
-                self.params["pooler"],
+                ["sh", "-c", GUARDED, "console", *self.params["pooler"]],
                 stdin=pipe,
                 stdout=pipe,
                 stderr=subprocess.STDOUT,
@@ -52,7 +54,7 @@ class Pooler:
 
     def close(self):
         if self.console:
-            os.killpg(self.console.pid, signal.SIGKILL)  # psql is a child of the program that changes the user
+            os.killpg(self.console.pid, signal.SIGKILL)  # psql is a child of others
             self.console.communicate()
             self.console = None
 

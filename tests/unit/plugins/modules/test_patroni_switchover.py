@@ -2,6 +2,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from ansible_collections.mainstay.platform.plugins.module_utils import _pooler
@@ -38,6 +43,7 @@ class Order:
 # As psql: says what \echo asks for, and answers the rest, but one statement by an error, and one not at all.
 CONSOLE = r"""
 log=$1 refused=$2 silent=$3
+[ "$4" != -c ] || exec echo "$5 by itself;" >> "$log"
 while read -r line; do
   case $line in
     '\echo '*) echo "${line#* }" ;;
@@ -55,6 +61,11 @@ def pooler(tmp_path, refused="", silent="", **params):
     command = ["sh", "-c", CONSOLE, "console", str(log), refused, silent]
     console = _pooler.Pooler({**PARAMS, "pooler": command, "pooler_config": str(path), **params})
     return console, path, lambda: log.read_text().replace(";", "").replace("SHOW VERSION", "open").split()
+
+
+def with_path():
+    """The environment of another Python that finds what this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def primary(_url, _params):
@@ -100,6 +111,26 @@ def test_a_transaction_that_does_not_end_stops_it_before_anything_changed(tmp_pa
         module.switch(PARAMS, console, Order())
     assert said() == ["open", "PAUSE", *then, "RESUME"]
     assert path.read_text() == INI
+
+
+HOLD = """
+import os, signal, sys
+from ansible_collections.mainstay.platform.plugins.module_utils._pooler import Pooler
+console = Pooler({"pooler": sys.argv[1:], "pooler_socket": None, "pause_deadline": 5})
+console.open()
+console.hold()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_statements_go_on_when_who_holds_them_is_killed(tmp_path):
+    console, _path, said = pooler(tmp_path)
+    killed = subprocess.run([sys.executable, "-c", HOLD, *console.params["pooler"]], env=with_path(), timeout=30)
+    assert killed.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while said()[-1] == "PAUSE" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert said() == ["open", "PAUSE", "RESUME", "by", "itself"]
 
 
 def test_a_console_that_does_not_open_stops_it(tmp_path):
