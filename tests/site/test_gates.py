@@ -23,6 +23,7 @@ class Break:
 
 
 SQL = "runuser -u postgres -- psql -Xq"
+CONSOLE = "runuser -u pgbouncer -- psql -Xq -h /run/pgbouncer -p 6432 -U pgbouncer pgbouncer"
 EDIT = "patronictl -c /etc/patroni/config.yml edit-config --force --quiet --set"
 # Everything is done behind the platform's back, in the host itself.
 BREAKS = [
@@ -111,6 +112,14 @@ BREAKS = [
         "systemctl stop pgbouncer",
         "systemctl start pgbouncer",
         "a statement reaches the PostgreSQL",
+    ),
+    Break(
+        "pgbouncer",
+        "REPLICA",
+        f"{CONSOLE} -c pause",
+        f"{CONSOLE} -c resume",
+        "a statement reaches the PostgreSQL",
+        "RESUME",
     ),
     Break(
         "backup",
