@@ -139,6 +139,16 @@ def test_only_processes_that_are_not_confined_count(tmp_path, mode, status):
     assert ("/usr/bin/one" in found.stdout) == bool(status)
 
 
+@pytest.mark.parametrize("before", ["# rotate log files weekly\nweekly\n\nrotate 4\n", "rotate 4\n"])
+def test_logs_are_cut_daily_and_kept_as_long(tmp_path, before):
+    ask, fix = control("logs-daily")["ask"], control("logs-daily")["fix"]
+    assert asked(ask, tmp_path, {"etc/logrotate.conf": before}).returncode == 1
+    done = asked(f"{fix}\n{fix}\n{ask}", tmp_path, {"etc/logrotate.conf": before})
+    assert done.returncode == 0, done
+    after = (tmp_path / "etc/logrotate.conf").read_text()
+    assert "weekly" not in after and after.splitlines().count("daily") == 1 and "rotate 28\n" in after
+
+
 def test_a_rule_of_usb_has_one_condition_of_interfaces():
     """USBGuard does not read a rule with two."""
     rules = (ROOT / "roles/hardening/templates/usbguard-rules.conf.j2").read_text().splitlines()
