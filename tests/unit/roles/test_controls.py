@@ -130,6 +130,22 @@ def test_the_account_of_an_operator_does_not_age(tmp_path, fields, said):
         assert "ageing | none" in control(name)["ask"] and "chage -M -1 -I -1" in control(name)["fix"]
 
 
+@pytest.mark.parametrize("wide", [".", ".ansible", ".bashrc"])
+def test_one_wide_mode_in_any_home_is_told_and_mended(tmp_path, wide):
+    for name in ("ann", "bob"):
+        (tmp_path / name / ".ansible").mkdir(parents=True, mode=0o700)
+        (tmp_path / name / ".bashrc").write_text("")
+        (tmp_path / name / ".bashrc").chmod(0o600)
+        (tmp_path / name).chmod(0o700)
+    passwd = {"etc/passwd": "".join(f"{name}:x:1000:1000::{tmp_path}/{name}:/bin/sh\n" for name in ("ann", "bob"))}
+    ask, fix = control("home-modes")["ask"], control("home-modes")["fix"]
+    assert asked(ask, tmp_path, passwd).returncode == 0
+    (tmp_path / "ann" / wide).chmod(0o755)
+    found = asked(ask, tmp_path, passwd)
+    assert found.returncode == 1 and f"{tmp_path}/ann" in found.stdout
+    assert asked(f"{fix}\n{ask}", tmp_path, passwd).returncode == 0
+
+
 @pytest.mark.parametrize(("mode", "status"), [("enforce", 0), ("complain", 1)])
 def test_only_processes_that_are_not_confined_count(tmp_path, mode, status):
     place = {"proc/7/attr/current": f"/usr/bin/one ({mode})\n", "proc/8/attr/current": "unconfined\n"}
