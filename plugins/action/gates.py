@@ -61,7 +61,9 @@ class ActionModule(ActionBase):
         if problems:
             raise AnsibleActionFail("; ".join(problems))
 
-        findings = self._ask(options, task_vars)
+        # What a dry run did not change may be why a gate is red: waiting helps nothing, and what follows is to be seen, too.
+        dry = self._task.check_mode
+        findings = self._ask({**options, **({"deadline": 0} if dry else {})}, task_vars)
         enforce = self._templar_for(task_vars, {}).evaluate_expression(ENFORCE)
         red = [row for row in findings if row["verdict"] == _gates.FAIL]
         facts = task_vars.get("ansible_facts", {})
@@ -74,7 +76,8 @@ class ActionModule(ActionBase):
         )
         if red:
             result["msg"] = _gates.failure_message(options["role"], task_vars.get("inventory_hostname"), findings)
-            result["failed"] = bool(enforce)
+            result["failed"] = bool(enforce and not dry)
+            result["warnings"] = [f"In a dry run: {result['msg']}"] if enforce and dry else []
         if result.get("failed"):
             # Ansible sets no facts of a failed task; the message says all of it.
             result.pop("ansible_facts")

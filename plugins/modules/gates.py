@@ -17,6 +17,8 @@ description:
     A row replaces an earlier one of the same host, role and gate.
   - The task fails when a gate is red, unless the variable C(platform_verify_enforce) is false. A failed task leaves
     no fact, its findings are in the result.
+  - In check mode red gates are asked once and warned of, and the run goes on, because the changes that would turn them
+    green have not been made. The report at the end of C(site.yml) and C(verify.yml) fails all the same.
 author:
   - The mainstay.platform authors (@mainstay)
 options:

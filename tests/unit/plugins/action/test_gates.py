@@ -116,6 +116,14 @@ def test_verdicts_and_evidence(play):
     assert [row["role"] for row in findings].count("other") == 1
 
 
+def test_a_dry_run_goes_on_with_a_warning_and_keeps_the_finding(play):
+    code, output, findings = play([RED], "--check", deadline=60)
+    assert code == 0, output
+    assert "[WARNING]" in output and "In a dry run" in output and "try true" in output
+    (row,) = [row for row in findings if row["gate"] == "red"]
+    assert (row["verdict"], row["tries"]) == ("fail", 1)
+
+
 def test_what_is_to_be_masked_is_judged_and_not_shown(play):
     """Also where the evidence is cut: no part of it is left."""
     secret = "geheim" * 9
