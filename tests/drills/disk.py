@@ -18,8 +18,8 @@ from tests.lab import ROOT, Lab, make_synchronous, replica, sql
 IMAGE = ROOT / ".cache" / "drill-disk.img"
 DATA = "/var/lib/postgresql"
 CHECKSUMS = f"/usr/lib/postgresql/*/bin/pg_checksums --check -D {DATA}/*/*"
-ROOM = 200  # MB that the file system has left beside the data
-BULK = "create table if not exists drill_bulk as select repeat('x', 1000) from generate_series(1, 400000)"
+ROOM = 2000  # MB that the file system has left beside the data: enough for the bulk and its WAL, once the filler is gone
+BULK = "create table drill_bulk as select repeat('x', 1000) from generate_series(1, 400000)"
 
 
 def machine(*command: str) -> str:
@@ -91,6 +91,7 @@ def firing(lab: Lab, alert: str, host: str) -> bool:
 
 def fill(lab: Lab, host: str) -> None:
     """Nothing is left on the host's disk, and there are 400 MB to store; space comes back once the alert fires."""
+    sql(lab, "drop table if exists drill_bulk")
     lab.shell(host, f"cat /dev/zero > {DATA}/filler 2> /dev/null || true")
     sql(lab, BULK, check=False)
     wait(f"the alert DiskFull names {host}", lambda: firing(lab, "DiskFull", host), 240)
