@@ -48,6 +48,7 @@ def small_disk(lab: Lab, host: str) -> Iterator[None]:
         wait(f"{host} streams from its small disk", lambda: whole(lab), 120)
         yield
     finally:
+        sql(lab, "drop table if exists drill_bulk", check=False)
         # What is back is older than the cluster, as after a long absence: the member catches up.
         lab.shell(host, "systemctl stop patroni")
         damage = lab.shell(host, f"{CHECKSUMS} >/dev/null 2>/root/checksums || cat /root/checksums")
@@ -91,12 +92,7 @@ def firing(lab: Lab, alert: str, host: str) -> bool:
 
 def fill(lab: Lab, host: str) -> None:
     """Nothing is left on the host's disk, and there are 400 MB to store; space comes back once the alert fires."""
-    sql(lab, "drop table if exists drill_bulk")
     lab.shell(host, f"cat /dev/zero > {DATA}/filler 2> /dev/null || true")
     sql(lab, BULK, check=False)
     wait(f"the alert DiskFull names {host}", lambda: firing(lab, "DiskFull", host), 240)
     lab.shell(host, f"rm {DATA}/filler")
-
-
-def tidy(lab: Lab, _host: str) -> None:
-    sql(lab, "drop table if exists drill_bulk")

@@ -84,7 +84,6 @@ class Drill:
     reads: bool = False  # a second client reads meanwhile; its gap counts as well
     failed_reads: int | None = None
     prepared: Callable[[Lab], contextlib.AbstractContextManager[str]] | None = None
-    after: Callable[..., None] | None = None  # takes what `act` takes, when the cluster is whole again
     service: Service = DATABASE
     round: Callable[[Lab, Drill], Found] = field(default=lambda lab, drill: one_round(lab, drill))
 
@@ -113,8 +112,6 @@ def one_round(lab: Lab, drill: Drill) -> Found:
                     if undo:
                         undo()
                 wait("the cluster is whole again by itself", lambda: service.whole(lab), 180)
-            if drill.after:
-                drill.after(*subject)
     except Broken as reason:
         problem = str(reason)
     failed = [failure for each in (*writers, *readers) for failure in each.failed]
@@ -171,8 +168,8 @@ DRILLS = {
     "lose_etcd": Drill(acts.lose_etcd, gap=2, failed=0),
     "lose_pooler": Drill(acts.lose_pooler, gap=2, failed=0, reads=True),
     "crash_pooler": Drill(acts.crash_pooler, gap=5),
-    "replica_disk_full": Drill(disk.fill, gap=None, prepared=disk.replica_on_small_disk, after=disk.tidy),
-    "primary_disk_full": Drill(disk.fill, gap=None, prepared=disk.primary_on_small_disk, after=disk.tidy),
+    "replica_disk_full": Drill(disk.fill, gap=None, prepared=disk.replica_on_small_disk),
+    "primary_disk_full": Drill(disk.fill, gap=None, prepared=disk.primary_on_small_disk),
     "reconnect": Drill(acts.power_off, gap=3, failed=0, round=reconnect),
     "all_power": Drill(acts.all_power, gap=None),
     "redis_kill": Drill(redis_acts.kill, gap=5, service=REDIS),
