@@ -18,7 +18,7 @@ from tests.lab import ROOT, Lab, make_synchronous, replica, sql
 IMAGE = ROOT / ".cache" / "drill-disk.img"
 DATA = "/var/lib/postgresql"
 CHECKSUMS = f"/usr/lib/postgresql/*/bin/pg_checksums --check -D {DATA}/*/*"
-ROOM = 2000  # MB that the file system has left beside the data: enough for the bulk and its WAL, once the filler is gone
+ROOM = 2000  # MB beside the data: enough for the bulk and its WAL, once the filler is gone
 BULK = "create table drill_bulk as select repeat('x', 1000) from generate_series(1, 400000)"
 
 
