@@ -35,6 +35,7 @@ while "banned" not in answers:
     assert time.monotonic() < deadline, f"{SOURCE} is not banned after {len(answers)} guesses"
     answers.append(guess())
     time.sleep(0.2)
-answered = [answer for answer in answers if answer not in ("banned", "cut off")]
-assert set(answered) == {"403"} and len(answered) > 60, answers
-print(f"banned after {len(answered)} guesses")
+while answers[-1] in ("banned", "cut off"):
+    answers.pop()
+assert set(answers) == {"403"} and len(answers) > 60, answers
+print(f"banned after {len(answers)} guesses")

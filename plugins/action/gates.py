@@ -61,9 +61,11 @@ class ActionModule(ActionBase):
         if problems:
             raise AnsibleActionFail("; ".join(problems))
 
-        # What a dry run did not change may be why a gate is red: waiting helps nothing, and what follows is to be seen, too.
+        # What a dry run did not change may be why a gate is red. What follows is to be seen, too.
         dry = self._task.check_mode
-        findings = self._ask({**options, **({"deadline": 0} if dry else {})}, task_vars)
+        if dry:
+            options["deadline"] = 0
+        findings = self._ask(options, task_vars)
         enforce = self._templar_for(task_vars, {}).evaluate_expression(ENFORCE)
         red = [row for row in findings if row["verdict"] == _gates.FAIL]
         facts = task_vars.get("ansible_facts", {})
@@ -77,7 +79,8 @@ class ActionModule(ActionBase):
         if red:
             result["msg"] = _gates.failure_message(options["role"], task_vars.get("inventory_hostname"), findings)
             result["failed"] = bool(enforce and not dry)
-            result["warnings"] = [f"In a dry run: {result['msg']}"] if enforce and dry else []
+            if enforce and dry:
+                result["warnings"] = [f"In a dry run: {result['msg']}"]
         if result.get("failed"):
             # Ansible sets no facts of a failed task; the message says all of it.
             result.pop("ansible_facts")

@@ -54,7 +54,7 @@ class Pooler:
 
     def close(self):
         if self.console:
-            os.killpg(self.console.pid, signal.SIGKILL)  # psql is a child of others
+            os.killpg(self.console.pid, signal.SIGKILL)  # psql is a grandchild
             self.console.communicate()
             self.console = None
 

@@ -48,7 +48,6 @@ def small_disk(lab: Lab, host: str) -> Iterator[None]:
         wait(f"{host} streams from its small disk", lambda: whole(lab), 120)
         yield
     finally:
-        sql(lab, "drop table if exists drill_bulk", check=False)
         # What is back is older than the cluster, as after a long absence: the member catches up.
         lab.shell(host, "systemctl stop patroni")
         damage = lab.shell(host, f"{CHECKSUMS} >/dev/null 2>/root/checksums || cat /root/checksums")
@@ -57,6 +56,7 @@ def small_disk(lab: Lab, host: str) -> Iterator[None]:
         IMAGE.unlink()
         lab.shell(host, "systemctl start patroni")
         wait(f"{host} streams from its own disk", lambda: whole(lab), 180)
+        sql(lab, "drop table if exists drill_bulk")
     if damage:
         raise Broken(f"expected every page of the full disk whole; found {damage}")
 

@@ -119,7 +119,6 @@ BREAKS = [
         f"{CONSOLE} -c pause",
         f"{CONSOLE} -c resume",
         "a statement reaches the PostgreSQL",
-        "RESUME",
     ),
     Break(
         "backup",

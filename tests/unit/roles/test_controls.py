@@ -146,6 +146,17 @@ def test_one_wide_mode_in_any_home_is_told_and_mended(tmp_path, wide):
     assert asked(f"{fix}\n{ask}", tmp_path, passwd).returncode == 0
 
 
+def test_a_link_in_a_home_leads_no_change_elsewhere(tmp_path):
+    (tmp_path / "ann").mkdir(mode=0o700)
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place").chmod(0o755)
+    (tmp_path / "ann" / ".ansible").symlink_to(tmp_path / "place")
+    passwd = {"etc/passwd": f"ann:x:1000:1000::{tmp_path}/ann:/bin/sh\n"}
+    done = asked(f"{control('home-modes')['fix']}\n{control('home-modes')['ask']}", tmp_path, passwd)
+    assert done.returncode == 0, done
+    assert (tmp_path / "place").stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.parametrize(("mode", "status"), [("enforce", 0), ("complain", 1)])
 def test_only_processes_that_are_not_confined_count(tmp_path, mode, status):
     place = {"proc/7/attr/current": f"/usr/bin/one ({mode})\n", "proc/8/attr/current": "unconfined\n"}
@@ -155,14 +166,21 @@ def test_only_processes_that_are_not_confined_count(tmp_path, mode, status):
     assert ("/usr/bin/one" in found.stdout) == bool(status)
 
 
-@pytest.mark.parametrize("before", ["# rotate log files weekly\nweekly\n\nrotate 4\n", "rotate 4\n"])
-def test_logs_are_cut_daily_and_kept_as_long(tmp_path, before):
+def test_logs_are_cut_daily_and_kept_as_long(tmp_path):
     ask, fix = control("logs-daily")["ask"], control("logs-daily")["fix"]
+    before = "# rotate log files weekly\nweekly\n\nrotate 4\n"
     assert asked(ask, tmp_path, {"etc/logrotate.conf": before}).returncode == 1
     done = asked(f"{fix}\n{fix}\n{ask}", tmp_path, {"etc/logrotate.conf": before})
     assert done.returncode == 0, done
     after = (tmp_path / "etc/logrotate.conf").read_text()
     assert "weekly" not in after and after.splitlines().count("daily") == 1 and "rotate 28\n" in after
+
+
+def test_an_operator_s_own_schedule_of_logs_is_told_and_stays(tmp_path):
+    ask, fix = control("logs-daily")["ask"], control("logs-daily")["fix"]
+    done = asked(f"{fix}\n{ask}", tmp_path, {"etc/logrotate.conf": "monthly\nrotate 12\n"})
+    assert done.returncode == 1 and "not daily" in done.stdout
+    assert (tmp_path / "etc/logrotate.conf").read_text() == "monthly\nrotate 12\n"
 
 
 def test_a_rule_of_usb_has_one_condition_of_interfaces():
@@ -172,7 +190,7 @@ def test_a_rule_of_usb_has_one_condition_of_interfaces():
 
 
 def test_files_that_may_be_an_operator_s_own_stay():
-    ours = re.compile(r"mainstay|/aidecheck[.]")
+    ours = re.compile(r"mainstay")
     assert not [
         file["path"]
         for file in DATA["__hardening_files"]
