@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from tests.lab import Lab, Run, cluster, primary, replica
+from tests.lab import Lab, Run, cluster, primary, replica, sql, until
 
 PATRONICTL = "patronictl -c /etc/patroni/config.yml"
 # A parameter that needs a restart of every member; what is not well is not waited for long.
@@ -52,9 +52,10 @@ def test_a_paused_cluster_is_refused(lab: Lab):
     try:
         run = lab.playbook("data", *RESTART, *SOON)
         switch = lab.playbook("switchover", *SOON)
+        dry = lab.playbook("switchover", "--check", *SOON)
     finally:
         lab.shell(before, f"{PATRONICTL} resume --wait")
-    for refused in (run, switch):
+    for refused in (run, switch, dry):
         assert "paused" in reason(refused), refused.tail()
     assert primary(lab) == before
     assert starts(lab, members(lab)) == started
@@ -91,3 +92,21 @@ def test_a_run_in_the_middle_of_a_failover_lets_it_happen(lab: Lab):
         lab.docker("start", f"{lab.name}-{before}")
     whole_again(lab)
     assert primary(lab) == after
+
+
+# More than Patroni keeps for whoever comes (wal_keep_size), and nothing that a slot holds.
+MUCH_WAL = "select pg_logical_emit_message(false, 'much', 'wal'); select pg_switch_wal();" * 12
+FORGET = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '{}'; checkpoint;"
+
+
+def test_a_replica_whose_wal_is_gone_from_the_primary_reads_the_repository(lab: Lab):
+    host = replica(lab)
+    lab.shell(host, "systemctl stop patroni")
+    try:
+        sql(lab, MUCH_WAL + FORGET.format(host) * 2)
+    finally:
+        lab.shell(host, "systemctl start patroni")
+    until(f"{host} streams again", lambda: streaming(lab), 120)
+    assert (
+        lab.shell(host, "grep -c 'restored log file' $(ls -t /var/log/postgresql/*.csv | head -1)", check=False) > "0"
+    )
