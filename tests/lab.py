@@ -262,15 +262,23 @@ def redis_master(lab: Lab) -> str:
 
 
 class Scenario(Lab):
-    """The hosts of a molecule scenario, all of them Redis hosts with an entry of their own."""
+    """The hosts of a molecule scenario, all of them Redis hosts; what stands for a site are its roles."""
+
+    playbooks = {"hosts": "molecule/shared/prepare.yml", "site": "molecule/shared/converge.yml"}
 
     def __init__(self, scenario: str, release: str):
         super().__init__(f"molecule-{scenario}", release)
         self.redis_name = scenario
+        self.inventory = Path(os.environ.get("MOLECULE_INVENTORY_FILE", "")).parent
+        # A scenario has no vault, and Ansible refuses a file that is not there.
+        del self.env["ANSIBLE_VAULT_PASSWORD_FILE"]
         folder = ROOT / "molecule" / scenario / "molecule.yml"
-        inventory = yaml.safe_load(folder.read_text())["provisioner"]["inventory"]
-        hosts = inventory["hosts"]["all"]["children"]["redis"]["hosts"]
-        self.addresses = {host: variables["ansible_host"] for host, variables in hosts.items()}
+        self.addresses = self.addresses_of(yaml.safe_load(folder.read_text())["provisioner"]["inventory"]["hosts"])
+
+    @staticmethod
+    def addresses_of(inventory: dict) -> dict[str, str]:
+        hosts = inventory["all"]["children"]["redis"]["hosts"]
+        return {host: variables["ansible_host"] for host, variables in hosts.items()}
 
     @property
     def hosts(self) -> list[str]:
@@ -280,6 +288,9 @@ class Scenario(Lab):
 
     def address(self, host: str) -> str:
         return self.addresses[host]
+
+    def play(self, name: str, *arguments: str) -> list[str]:
+        return super().play(self.playbooks.get(name, name), *arguments)
 
     def secrets(self) -> dict[str, str]:
         seed = (self.state / "seed").read_text().strip()
@@ -295,8 +306,41 @@ class Scenario(Lab):
             "REDIS_MASTER_NAME": self.redis_name,
             "REDIS_SENTINEL_USERNAME": "app",
             "REDIS_SENTINEL_PASSWORD": password,
-            "REDIS_CA": "/etc/mainstay/tls/ca.crt",
             "EDGE_URL": "https://localhost",
         }
+        return self.client(next(host for host in self.hosts if host != master), settings)
+
+    def client(self, host: str, settings: dict[str, str]) -> list[str]:
+        """The words before a command that runs on this host with an application's settings."""
+        settings = {**settings, "REDIS_CA": "/etc/mainstay/tls/ca.crt"}
         given = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
-        return ["docker", "exec", "-i", *given, f"{self.name}-{next(host for host in self.hosts if host != master)}"]
+        return ["docker", "exec", "-i", *given, f"{self.name}-{host}"]
+
+
+class ClusterScenario(Scenario):
+    """The same with a cluster of Redis. The hosts of another inventory count while that is the overlay."""
+
+    def __init__(self, scenario: str, release: str):
+        super().__init__(scenario, release)
+        self.more = ROOT / "molecule" / scenario / "more_hosts.yml"
+        self.added = self.addresses_of(yaml.safe_load(self.more.read_text()))
+
+    @property
+    def hosts(self) -> list[str]:
+        return [*self.addresses, *(self.added if self.overlay else ())]
+
+    def address(self, host: str) -> str:
+        return (self.addresses | self.added)[host]
+
+    @property
+    def client_host(self) -> str:
+        """No drill breaks it."""
+        return self.hosts[0]
+
+    def application(self, _host: str = "") -> list[str]:
+        password = self.secrets()["redis_app"]
+        settings = {
+            "REDIS_URL": f"rediss://app:{password}@{self.address(self.client_host)}:6379/0",
+            "REDIS_NODES": ",".join(f"{address}:6379" for address in self.addresses.values()),
+        }
+        return self.client(self.client_host, settings)

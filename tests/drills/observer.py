@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from acts import Broken, wait
@@ -44,7 +45,7 @@ class Client:
     host: str = "app1"
     sessions: int = 0  # of a crowd, which has no rate
     acknowledged: list[tuple[float, str]] = field(default_factory=list)
-    writes: dict[str, list[float]] = field(default_factory=dict)  # of a crowd: when each session was answered
+    writes: dict[str, list[float]] = field(default_factory=dict)  # when each session was answered, where it says so
     failed: list[str] = field(default_factory=list)
     ended: float = 0.0
 
@@ -89,6 +90,8 @@ class Client:
 
     @property
     def gap(self) -> float:
-        """Seconds of the longest time without an acknowledgement for any session, also when none came any more."""
-        times = sorted([*(at for at, _key in self.acknowledged), self.ended])
-        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
+        """Seconds of the longest time without an acknowledgement, also when none came any more: of the session that
+        waited longest where sessions are told apart, for any session elsewhere."""
+        sessions = self.writes.values() or [[at for at, _key in self.acknowledged]]
+        waits = [pairwise(sorted([*answered, self.ended])) for answered in sessions]
+        return max((later - earlier for pairs in waits for earlier, later in pairs), default=0.0)

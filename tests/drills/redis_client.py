@@ -3,10 +3,12 @@
 Runs where the application runs, with its driver, its secrets and its network; it reads the application's settings:
     python3 -c "$(cat redis_client.py)" edge RATE      writes through the edge's entry until its input ends
     python3 -c "$(cat redis_client.py)" sentinel RATE  the same to whom the Sentinels name
-                                                       per attempt: TIME ok|failed KEY [REASON]
-    python3 -c "$(cat redis_client.py)" lost < KEYS    prints those of the keys that the master does not have
+    python3 -c "$(cat redis_client.py)" cluster RATE   the same to the masters of a cluster
+                                                       per attempt: TIME ok KEY [SESSION], or TIME failed KEY REASON
+    python3 -c "$(cat redis_client.py)" lost < KEYS    prints those of the keys that the masters do not have
     python3 -c "$(cat redis_client.py)" drop           removes what drills have written
-A session is a connection, which is kept until it fails. A write that failed is never sent again: it counts.
+A session is a connection, which is kept until it fails; to a cluster it has one to each master. A write that failed is
+never sent again: it counts.
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.cluster import ClusterNode
+from redis.crc import key_slot
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 SESSIONS = 4
+# Of a cluster: each session has its part of the slots. Each of three masters has one or more of them alone, so one that
+# is gone is a session without an answer, though the others go on.
+PARTS, SLOTS = 8, 16384
 PAUSE = 0.05  # seconds until a session that failed is opened again
 ENTRY = 6380
 PATIENCE = 0.5  # seconds that a client waits for a connection or an answer
@@ -61,33 +67,54 @@ def through_sentinels() -> Redis:
     return sentinels.master_for(setting("REDIS_MASTER_NAME"), max_connections=1)
 
 
-WAYS = {"edge": through_edge, "sentinel": through_sentinels}
+def through_cluster() -> RedisCluster:
+    named = [item.rsplit(":", 1) for item in setting("REDIS_NODES").split(",")]
+    return RedisCluster(startup_nodes=[ClusterNode(host, int(port)) for host, port in named], **account())
+
+
+WAYS = {"edge": through_edge, "sentinel": through_sentinels, "cluster": through_cluster}
+
+
+def to_masters() -> Redis | RedisCluster:
+    """By what the settings name, past the edge."""
+    return through_cluster() if "REDIS_NODES" in os.environ else through_sentinels()
 
 
 def say(*words: object) -> None:
     os.write(1, f"{' '.join(map(str, words))}\n".encode())  # in one piece: sessions speak at the same time
 
 
-def session(rate: float, stopped: threading.Event, way: str) -> None:
+def new_key(parts: list[int]) -> str:
+    """One of these parts of the slots, or any."""
+    while True:
+        key = f"{KEY}{uuid.uuid4()}"
+        if not parts or key_slot(key.encode()) * PARTS // SLOTS in parts:
+            return key
+
+
+def session(rate: float, stopped: threading.Event, way: str, parts: list[int]) -> None:
     """One connection after the other, with its share of the pace; late writes follow at once, none is skipped."""
     client, due = WAYS[way](), time.monotonic()
     while not stopped.is_set():
         due = max(due + 1 / rate, time.monotonic() - 1)
         time.sleep(max(0.0, due - time.monotonic()))
-        key = f"{KEY}{uuid.uuid4()}"
+        key = new_key(parts)
         try:
             client.set(key, way, ex=KEPT)
-            say(f"{time.time():.4f}", "ok", key)
-        except RedisError as error:
+            say(f"{time.time():.4f}", "ok", key, *parts)
+        except Exception as error:  # the driver has some that are no RedisError, and stumbles over nodes that are new
             said = f"{type(error).__name__}: {error}"
             say(f"{time.time():.4f}", "failed", key, " ".join(said.split())[:160])
-            client.connection_pool.disconnect()
+            if way != "cluster":  # whose driver keeps the connections that are well, and asks anew who has which slots
+                client.connection_pool.disconnect()
             time.sleep(PAUSE)
 
 
 def keep_on(way: str, rate: float) -> None:
     stopped = threading.Event()
-    threads = [threading.Thread(target=session, args=(rate / SESSIONS, stopped, way)) for _ in range(SESSIONS)]
+    parts = [[part] for part in range(PARTS)] if way == "cluster" else [[]] * SESSIONS
+    shares = [(rate / len(parts), stopped, way, own) for own in parts]
+    threads = [threading.Thread(target=session, args=share) for share in shares]
     for thread in threads:
         thread.start()
     while select.select([sys.stdin], [], [], 1)[0] == [] or sys.stdin.readline():
@@ -98,14 +125,14 @@ def keep_on(way: str, rate: float) -> None:
 
 
 def lost() -> None:
-    client = through_sentinels()
+    client = to_masters()
     for key in sys.stdin.read().split():
         if not client.exists(key):
             say(key)
 
 
 def drop() -> None:
-    client = through_sentinels()
+    client = to_masters()
     for key in client.scan_iter(f"{KEY}*", count=1000):
         client.delete(key)
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Break the lab's database, or its Redis, under clients' writes, again and again, and print what the clients felt.
 
-    tests/drills/run.py [--times N] [--record] [DRILL...]      all drills without a name
+    tests/drills/run.py [--times N] [--record] [DRILL...]      all drills of the lab without a name
     tests/drills/run.py --recorded                             breaks nothing: the table of docs/drills.csv
-    tests/drills/run.py --scenario NAME [DRILL...]             on the hosts of a molecule scenario, without site.yml
+    tests/drills/run.py --scenario NAME DRILL...               on hosts of a molecule scenario, its roles for site.yml
 
 The client goes through the floating address; its own log says what was acknowledged. After every round the cluster must
 be whole again by itself, and the client reads everything back. Where a drill promises it, a second client reads through
 the read-only entry, and counts as the first. Redis has two clients that write: one through the edge's entry, one that
-asks the Sentinels. After the last round of a drill all WAL must come into the repository, and site.yml have nothing to
-change.
+asks the Sentinels; a cluster of it, which the lab has none of, has one with a session for each part of the slots. After
+the last round of a drill all WAL must come into the repository, and site.yml have nothing to change.
 `reconnect` has 500 clients on the hosts of the application instead, with a session each: its gap is the time from the
 promotion until 95 % of them have written again, and a session that never does counts as failed.
 A round fails when its longest gap, its failed statements or its lost rows exceed what is promised.
@@ -34,11 +34,12 @@ import acts  # noqa: E402
 import disk  # noqa: E402
 import observer  # noqa: E402
 import redis_acts  # noqa: E402
+import redis_cluster_acts  # noqa: E402
 import rounds  # noqa: E402
 from acts import Broken, wait  # noqa: E402
 from observer import Client  # noqa: E402
 
-from tests.lab import Lab, Scenario, primary  # noqa: E402
+from tests.lab import ClusterScenario, Lab, Scenario, primary  # noqa: E402
 
 OUTLAST = 10  # seconds that the client writes on after a gap
 # Of `reconnect`: sessions that are open, the share of them that the promise is about, seconds until one counts as lost.
@@ -69,6 +70,7 @@ class Service:
 
 DATABASE = Service(observer.DATABASE, ("write",), acts.whole)
 REDIS = Service(observer.REDIS, ("edge", "sentinel"), redis_acts.whole)
+CLUSTER = Service(observer.REDIS, ("cluster",), redis_cluster_acts.whole)
 
 
 @dataclass
@@ -176,6 +178,10 @@ DRILLS = {
     "redis_freeze": Drill(redis_acts.freeze, gap=5, service=REDIS),
     "redis_power_off": Drill(redis_acts.power_off, gap=5, service=REDIS),
     "redis_cut_off": Drill(redis_acts.cut_off, gap=5, service=REDIS),
+    "cluster_grow": Drill(redis_cluster_acts.grow, gap=5, service=CLUSTER),
+    "cluster_shrink": Drill(redis_cluster_acts.shrink, gap=5, service=CLUSTER),
+    "cluster_kill": Drill(redis_cluster_acts.kill, gap=5, service=CLUSTER),
+    "cluster_power_off": Drill(redis_cluster_acts.power_off, gap=5, service=CLUSTER),
 }
 
 
@@ -192,10 +198,11 @@ def kept(drill: Drill, found: Found) -> bool:
 
 def again(lab: Lab) -> tuple[int | None, str]:
     """How many hosts site.yml changes now, if it comes to that, and what went wrong."""
-    try:
-        acts.archive(lab)
-    except Broken as reason:
-        return None, str(reason)
+    if not isinstance(lab, Scenario):  # which has no database
+        try:
+            acts.archive(lab)
+        except Broken as reason:
+            return None, str(reason)
     run = lab.playbook("site")
     return len(run.changed), run.tail(200) if run.status or run.changed else ""
 
@@ -204,7 +211,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("drills", nargs="*", metavar="DRILL", help=f"of: {', '.join(DRILLS)}")
     parser.add_argument("--times", type=int, default=10, help="rounds of each drill (10)")
-    parser.add_argument("--site", choices=["each", "last"], default="each", help="after which drill site.yml runs")
+    sites = ["each", "last", "never"]
+    parser.add_argument("--site", choices=sites, default="each", help="after which drill site.yml runs (each)")
     parser.add_argument("--record", action="store_true", help="append each round to docs/drills.csv")
     parser.add_argument("--scenario", help="a molecule scenario whose hosts stand, instead of a lab")
     parser.add_argument("--recorded", action="store_true", help="only print the table of all rounds so far")
@@ -215,9 +223,12 @@ def main() -> int:
     if given.recorded:
         print(rounds.table(rounds.recorded(release), promised))
         return 0
-    lab = Scenario(given.scenario, release) if given.scenario else Lab(os.environ.get("LAB", "lab"), release)
-    chosen = given.drills or list(DRILLS)
+    chosen = given.drills or [name for name, drill in DRILLS.items() if drill.service is not CLUSTER]
     services = {DRILLS[name].service for name in chosen}
+    if given.scenario:
+        lab = (ClusterScenario if CLUSTER in services else Scenario)(given.scenario, release)
+    else:
+        lab = Lab(os.environ.get("LAB", "lab"), release)
     try:
         wait("all is whole before the first drill", lambda: all(each.whole(lab) for each in services), 60)
     except Broken as reason:
@@ -229,7 +240,7 @@ def main() -> int:
             found = drill.round(lab, drill)
             changed = None
             ends = number == given.times and (given.site == "each" or name == chosen[-1])
-            if ends and not found.problem and not given.scenario:
+            if ends and given.site != "never" and not found.problem:
                 changed, found.problem = again(lab)
             measured = asdict(found) | {"problem": " ".join(found.problem.split())[:200]}
             reasons = measured.pop("reasons")
