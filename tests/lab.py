@@ -322,7 +322,7 @@ class ClusterScenario(Scenario):
 
     def __init__(self, scenario: str, release: str):
         super().__init__(scenario, release)
-        self.more = ROOT / "molecule" / scenario / "more_hosts.yml"
+        self.more = ROOT / "molecule" / scenario / "inventory" / "more_hosts.yml"
         self.added = self.addresses_of(yaml.safe_load(self.more.read_text()))
 
     @property
