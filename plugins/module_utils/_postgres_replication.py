@@ -71,10 +71,7 @@ def _replica_problems(item, leader, limits):
     """Problems of one replica as Patroni lists it."""
     name = f"replica {item['name']}"
     if item["state"] not in RUNNING:
-        return [
-            f"{name}: found state {item['state']}; expected streaming; read its PostgreSQL log: it "
-            "reads the repository, or waits for WAL that nobody has, and then reinitialise it"
-        ]
+        return [f"{name}: found state {item['state']}; expected streaming; read its PostgreSQL log or reinitialise it"]
     problems = []
     if item.get("timeline") != leader.get("timeline"):
         problems.append(
@@ -140,7 +137,7 @@ def _slot_problems(slot, limit):
     if slot["wal_status"] in ("unreserved", "lost"):
         return [
             f"{name}: found its WAL {slot['wal_status']}; expected reserved; stop Patroni on its replica, "
-            "drop the slot and start it: Patroni makes a new one"
+            "drop the slot, start Patroni: it makes a new one"
         ]
     if limit and (slot["retained_bytes"] or 0) > limit:
         return [

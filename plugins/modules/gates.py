@@ -18,8 +18,8 @@ description:
   - The task fails when a gate is red, unless the variable C(platform_verify_enforce) is false. A failed task leaves
     no fact, its findings are in the result.
   - In check mode every gate is asked once; red ones are warned of, and the run goes on, because changes that would turn
-    them green have not been made. The report at the end of C(site.yml) and C(verify.yml) fails all the same, and other
-    playbooks do not. Where a gate judges what must be so before anything changes, give the task C(check_mode=false).
+    them green have not been made. The report at the end of C(site.yml) and C(verify.yml) fails all the same. A gate
+    that judges what must be so before anything changes has C(check_mode=false), and fails in a dry run, too.
 author:
   - The mainstay.platform authors (@mainstay)
 options:

@@ -14,7 +14,7 @@ description:
   - Runs on the host of the primary. Has the pooler finish what it does and hold what comes, has Patroni hand over,
     points the pooler at the new primary, and lets it go on. Clients of this pooler see a pause and no error.
   - The pooler goes on in any case, also when the switch fails, a transaction does not end in time, or the module is
-    killed; then it may serve a replica until the next hand-over.
+    killed. After a kill the pooler may point at a replica until the next hand-over.
   - Nothing happens when O(candidate) is primary already.
   - The pooler's file is left pointing at the new primary, for the sessions that it still has. Have the file written
     again when those are gone.

@@ -19,7 +19,8 @@ IMAGE = ROOT / ".cache" / "drill-disk.img"
 DATA = "/var/lib/postgresql"
 CHECKSUMS = f"/usr/lib/postgresql/*/bin/pg_checksums --check -D {DATA}/*/*"
 ROOM = 2000  # MB beside the data: enough for the bulk and its WAL, once the filler is gone
-BULK = "create table drill_bulk as select repeat('x', 1000) from generate_series(1, 400000)"
+REMOVE = "drop table if exists drill_bulk;"
+BULK = f"{REMOVE} create table drill_bulk as select repeat('x', 1000) from generate_series(1, 400000)"
 
 
 def machine(*command: str) -> str:
@@ -56,7 +57,7 @@ def small_disk(lab: Lab, host: str) -> Iterator[None]:
         IMAGE.unlink()
         lab.shell(host, "systemctl start patroni")
         wait(f"{host} streams from its own disk", lambda: whole(lab), 180)
-        sql(lab, "drop table if exists drill_bulk")
+        sql(lab, REMOVE)
     if damage:
         raise Broken(f"expected every page of the full disk whole; found {damage}")
 

@@ -8,8 +8,9 @@
 The client goes through the floating address; its own log says what was acknowledged. After every round the cluster must
 be whole again by itself, and the client reads everything back. Where a drill promises it, a second client reads through
 the read-only entry, and counts as the first. Redis has two clients that write: one through the edge's entry, one that
-asks the Sentinels; a cluster of it, which the lab has none of, has one with a session for each part of the slots. After
-the last round of a drill all WAL must come into the repository, and site.yml have nothing to change.
+asks the Sentinels; a cluster of it, which the lab has none of, has one with a session for each part of the slots. It
+grows and shrinks once, in one call. After the last round of a drill all WAL must come into the repository, and site.yml
+have nothing to change.
 `reconnect` has 500 clients on the hosts of the application instead, with a session each: its gap is the time from the
 promotion until 95 % of them have written again, and a session that never does counts as failed.
 A round fails when its longest gap, its failed statements or its lost rows exceed what is promised.

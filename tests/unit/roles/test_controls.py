@@ -157,6 +157,16 @@ def test_a_link_in_a_home_leads_no_change_elsewhere(tmp_path):
     assert (tmp_path / "place").stat().st_mode & 0o777 == 0o755
 
 
+def test_a_home_that_is_a_link_is_judged_where_it_leads(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real").chmod(0o755)
+    (tmp_path / "ann").symlink_to(tmp_path / "real")
+    passwd = {"etc/passwd": f"ann:x:1000:1000::{tmp_path}/ann:/bin/sh\n"}
+    ask, fix = control("home-modes")["ask"], control("home-modes")["fix"]
+    assert asked(ask, tmp_path, passwd).returncode == 1
+    assert asked(f"{fix}\n{ask}", tmp_path, passwd).returncode == 0
+
+
 @pytest.mark.parametrize(("mode", "status"), [("enforce", 0), ("complain", 1)])
 def test_only_processes_that_are_not_confined_count(tmp_path, mode, status):
     place = {"proc/7/attr/current": f"/usr/bin/one ({mode})\n", "proc/8/attr/current": "unconfined\n"}
