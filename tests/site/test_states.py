@@ -94,7 +94,7 @@ def test_a_run_in_the_middle_of_a_failover_lets_it_happen(lab: Lab):
     assert primary(lab) == after
 
 
-# More than Patroni keeps for whoever comes (wal_keep_size), and nothing that a slot holds: gone by the second checkpoint.
+# More than Patroni keeps (wal_keep_size), and nothing that a slot holds. The second checkpoint removes it.
 MUCH_WAL = "select pg_logical_emit_message(false, 'much', 'wal'); select pg_switch_wal();" * 12
 FORGET = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '{}'; checkpoint;"
 RESTORED = "cat /var/log/postgresql/*.csv | grep -c 'restored log file' || true"
