@@ -1,4 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# This file is longer than others because each control that has lied once keeps its test.
 """The data file of the controls is whole, and everybody reads it."""
 
 from __future__ import annotations
