@@ -3,12 +3,30 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
 import pytest
 import yaml
 from repository import ROOT, render_with
+
+
+@pytest.fixture
+def called_by_postgresql(tmp_path):
+    """A function that runs a program as PostgreSQL does, in its data directory. Instead of the repository there is a
+    pgbackrest that says what it was asked and ends as it is told."""
+    stub = tmp_path / "bin" / "pgbackrest"
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\necho "$@"\nexit "$VERDICT"\n')
+    stub.chmod(0o755)
+
+    def run(program, verdict, *words):
+        env = {"PATH": f"{stub.parent}:{os.environ['PATH']}", "VERDICT": str(verdict)}
+        command = ["sh", str(ROOT / "roles/postgresql/files" / program), *words]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=10)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/postgresql/files/mainstay-pgbackrest-get"
-# Instead of the repository: it says what it was asked and ends as it is told.
-PGBACKREST = '#!/bin/sh\necho "$@"\nexit "$VERDICT"\n'
 SEGMENT, OTHER = "000000030000000000000029", "00000003000000000000002A"
 GONE = (
     'FATAL,08P01,"could not receive data from WAL stream: ERROR:  requested WAL segment {} has already been removed"\n'
@@ -18,20 +11,14 @@ GONE = (
 
 
 @pytest.fixture
-def call(tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "pgbackrest").write_text(PGBACKREST)
-    (tmp_path / "bin" / "pgbackrest").chmod(0o755)
-
+def call(tmp_path, called_by_postgresql):
     def run(log: str | None, verdict: int = 0):
         if log is not None:
             (tmp_path / "log").mkdir()
             (tmp_path / "log" / "new.log").write_text("HINT: Future log output will go to log destination csvlog\n")
             (tmp_path / "log" / "new.csv").write_text(log)
             (tmp_path / "current_logfiles").write_text("stderr log/new.log\ncsvlog log/new.csv\n")
-        env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "VERDICT": str(verdict)}
-        command = ["sh", str(PROGRAM), "ledger", SEGMENT, "pg_wal/RECOVERYXLOG"]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=10)
+        return called_by_postgresql("mainstay-pgbackrest-get", verdict, "ledger", SEGMENT, "pg_wal/RECOVERYXLOG")
 
     return run
 

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
-PROGRAM = Path(__file__).parents[3] / "roles/postgresql/files/mainstay-pgbackrest-push"
-# Instead of the repository: it says what it was asked and ends as it is told.
-PGBACKREST = '#!/bin/sh\necho "$@"\nexit "$VERDICT"\n'
 DUPLICATE = 45
 
 
 @pytest.fixture
-def call(tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "pgbackrest").write_text(PGBACKREST)
-    (tmp_path / "bin" / "pgbackrest").chmod(0o755)
+def call(tmp_path, called_by_postgresql):
     (tmp_path / "pg_wal").mkdir()
 
     def run(segment: str, verdict: int, *histories: str):
         for name in histories:
             (tmp_path / "pg_wal" / f"{name}.history").touch()
-        env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "VERDICT": str(verdict)}
-        command = ["sh", str(PROGRAM), "ledger", f"pg_wal/{segment}"]
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=10)
+        return called_by_postgresql("mainstay-pgbackrest-push", verdict, "ledger", f"pg_wal/{segment}")
 
     return run
 
