@@ -80,8 +80,8 @@ def first(lab: Lab) -> dict:
 
 def prepare(lab: Lab, strategy: str) -> None:
     """The edges know the second set beforehand, and the firewall lets them to it."""
-    if strategy == "blue_green":
-        run = lab.playbook("site", "-e", json.dumps({**unlimited(lab), **image("1.0.0"), "app_strategy": strategy}))
+    for playbook in ("hosts", "edge") if strategy == "blue_green" else ():
+        run = deploy(lab, image("1.0.0"), playbook, app_strategy=strategy)
         assert run.status == 0, run.tail()
 
 
