@@ -62,6 +62,7 @@ def test_the_second_host_restores_the_cluster_while_the_first_is_lost(lab: Lab, 
     lab.shell("ops1", "mainstay-backup take full")
     run = doubled.playbook("site")
     assert run.status == 0, run.tail()
+    assert doubled.playbook("site").changed == {}
 
 
 def test_the_cluster_forgets_it(lab: Lab, doubled: Lab):
