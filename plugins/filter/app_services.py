@@ -24,6 +24,11 @@ def _guarded(name, function):
     return run
 
 
+def complete_services(services, defaults):
+    """Services with what they do not say themselves."""
+    return [_services.merged(service, defaults) for service in services]
+
+
 def service_gates(instances, rollout=None):
     """The gate of each instance."""
     return _services.gates(instances, rollout)
@@ -42,6 +47,7 @@ def published_ports(containers):
 class FilterModule:
     def filters(self):
         return {
+            "complete_services": _guarded("complete_services", complete_services),
             "container_problems": container_problems,
             "published_ports": published_ports,
             "service_gates": service_gates,

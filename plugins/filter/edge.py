@@ -7,6 +7,7 @@ import ipaddress
 import re
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.module_utils._services import count
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -22,7 +23,7 @@ def _published(services, what):
         raise AnsibleFilterError(
             f"mainstay.platform.{what}: found {type(services).__name__}, expected a list of services"
         )
-    return [service for service in services if service.get("port") and service.get("routes") != []]
+    return [service for service in services if service.get("port") and service.get("routes") != [] and count(service)]
 
 
 def _servers(service, hosts, offset, mark=""):
@@ -33,7 +34,7 @@ def _servers(service, hosts, offset, mark=""):
             "port": int(service["port"]) + index + offset,
         }
         for host in hosts
-        for index in range(int(service.get("instances") or 1))
+        for index in range(count(service))
     ]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.module_utils._services import count
 
 
 def scrape_targets(hosts, port, address=None, **labels):
@@ -34,7 +35,7 @@ def app_scrape_targets(hosts, services):
         for service in services
         if service.get("metrics_port")
         for host in hosts
-        for index in range(int(service.get("instances") or 1))
+        for index in range(count(service))
     ]
 
 

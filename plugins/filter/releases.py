@@ -64,6 +64,16 @@ def edge_others(backends, hosts, batches):
     return _rollout.others(backends, hosts, batches)
 
 
+def edge_rest(backends, leaving, busy=()):
+    """The servers that are left to serve while some leave."""
+    return _rollout.rest(backends, list(leaving), list(busy))
+
+
+def edge_interrupted(backends, hosts, batches):
+    """The backends that a batch leaves without any server."""
+    return _rollout.interrupted(backends, hosts, batches)
+
+
 def sealed_instances(instances, secrets):
     """Remembered instances with the mark of their settings and of the secrets of today."""
     return _services.sealed(instances, secrets)
@@ -83,7 +93,9 @@ class FilterModule:
     def filters(self):
         return {
             "edge_colours": edge_colours,
+            "edge_interrupted": edge_interrupted,
             "edge_others": edge_others,
+            "edge_rest": edge_rest,
             "edge_shares": edge_shares,
             "green_instances": green_instances,
             "last_words": last_words,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.mainstay.platform.plugins.module_utils._services import count
 from ansible_collections.mainstay.platform.plugins.plugin_utils._rotation import random_secret
 
 
@@ -32,7 +33,7 @@ def service_ports(services, key, green_offset=0):
             int(service[key]) + index + offset
             for service in services
             if service.get(key)
-            for index in range(int(service.get("instances") or 1))
+            for index in range(count(service))
             for offset in (0, int(green_offset))
         }
     )

@@ -136,3 +136,31 @@ def others(backends, hosts, batches):
             if left and len(left) < len(first) and left not in found:
                 found.append(left)
     return found
+
+
+def rest(backends, leaving, busy):
+    """For each backend that loses servers, at ADDRESS:PORTs, those that are left to serve, where there are any.
+
+    Not those of hosts that are changed at the same time. Those that stand by serve where clients were turned to them.
+    """
+    found = []
+    for backend in backends:
+        named = {f"{server['address']}:{server['port']}": server for server in backend["servers"]}
+        if not set(named) & set(leaving):
+            continue
+        left = [server for place, server in named.items() if place not in leaving and server["address"] not in busy]
+        if any(not server.get("standby") for server in left):
+            found.append([f"{backend['name']}/{server['name']}" for server in left])
+    return found
+
+
+def interrupted(backends, hosts, batches):
+    """The backends that a batch leaves without any server: each of its hosts takes one away at a time."""
+    addresses = {host["name"]: host["address"] for host in hosts}
+    found = []
+    for backend in backends:
+        first = [server["address"] for server in backend["servers"] if not server.get("standby")]
+        taken = [len({addresses[name] for name in batch["hosts"]} & set(first)) for batch in batches]
+        if first and max(taken, default=0) >= len(first):
+            found.append(backend["name"])
+    return found

@@ -36,6 +36,12 @@ def merged(service, defaults):
     return result
 
 
+def count(service):
+    """How many instances of a service each host has."""
+    given = service.get("instances")
+    return 1 if given is None else int(given)
+
+
 def fingerprint(value):
     """A short name for a value that changes with it and does not give it away."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:24]

@@ -61,6 +61,13 @@ options:
         then, and its health is asked.
       - Every call ends what the one before left for the server. Without it nothing is left.
     type: int
+  one_up_of:
+    description:
+      - Lists of servers, as backend/server. A server that serves is not taken from its clients by V(drain) or V(maint)
+        unless one of each list of its backend serves as well; nobody is told anything then.
+    type: list
+    elements: list
+    default: []
   required:
     description: Whether there must be such a server. With V(false) an HAProxy that does not run or does not know it is
       passed over, as one that is still to come.
@@ -101,6 +108,12 @@ EXAMPLES = r"""
     wait_sessions: 0
     required: false
 
+- name: Ensure that an instance is away, where the other one serves
+  mainstay.platform.haproxy_server:
+    addresses: ['192.0.2.21:8001']
+    state: drain
+    one_up_of: [[api/app2-1]]
+
 - name: Ensure that it serves again
   mainstay.platform.haproxy_server:
     backend: api
@@ -139,6 +152,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import 
     server_state,
 )
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say, tell
+from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters, without_any
 
 PAUSE = 0.2  # seconds between two looks
 NO_SUCH_UNIT = 5  # what systemctl ends with
@@ -153,6 +167,7 @@ ARGUMENTS = {
     "deadline": {"type": "float", "default": 60},
     "shutdown": {"type": "bool", "default": False},
     "expires": {"type": "int"},
+    "one_up_of": {"type": "list", "elements": "list", "default": []},
     "required": {"type": "bool", "default": True},
     "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
 }
@@ -188,6 +203,19 @@ def bring(path, name, params, only_say):
     for command in [] if only_say else given:
         tell(path, command)
     return given
+
+
+def spare(path, names, lists):
+    """Refuse where clients of a server that serves would have nobody left."""
+    counted = counters(say(path, "show stat"), {backend for backend, _server in names})
+    leaving = ["/".join(name) for name in names if counted.get("/".join(name), {}).get("up")]
+    for rest in without_any(counted, lists):
+        gone = [name for name in leaving if name.partition("/")[0] == rest[0].partition("/")[0]]
+        if gone:
+            raise Refused(
+                f"HAProxy at {path}: found none of {', '.join(rest)} up, expected one to serve while {', '.join(gone)} "
+                "is away; read their health. app_interruption goes without them"
+            )
 
 
 def bring_all(found, params, only_say):
@@ -258,6 +286,8 @@ def expire(module, params, found):
 def act(module, params):
     """What was told to whom, and how many sessions were closed."""
     found = there(params)
+    for path, names in found.items() if params["state"] in ("drain", "maint") and params["one_up_of"] else ():
+        spare(path, names, params["one_up_of"])
     if module.check_mode:
         return bring_all(found, params, True), 0
     # A run that is killed at any point leaves the server as it should be, or somebody who brings it back.

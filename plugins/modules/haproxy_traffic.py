@@ -62,7 +62,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 servers:
-  description: The counters by backend/server, and whether it is up.
+  description: The counters by backend/server, and whether it is up. By backend alone those of all its answers, with
+    what HAProxy said in place of a server.
   returned: success
   type: dict
   sample: {api/app1-1: {req_tot: 10342, hrsp_5xx: 1, econ: 0, eresp: 0, wretr: 0, rtime: 12, ttime: 13, up: true}}
@@ -75,7 +76,7 @@ evidence:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
-from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters
+from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters, without_any
 
 ARGUMENTS = {
     "backends": {"type": "list", "elements": "str", "required": True},
@@ -103,12 +104,11 @@ def lacks(params, found):
             f"HAProxy at {params['socket']}: found no server {', '.join(unknown)}, expected it in its configuration; "
             "run playbooks/edge.yml first"
         )
-    for names in params["one_up_of"]:
-        if not any(found.get(name, {}).get("up") for name in names):
-            yield (
-                f"found none of {', '.join(names)} up, expected one to serve while the others are changed; read their "
-                "health. An app_batch of all hosts goes without them"
-            )
+    for names in without_any(found, params["one_up_of"]):
+        yield (
+            f"found none of {', '.join(names)} up, expected one to serve while the others are changed; read their "
+            "health. app_interruption goes without them"
+        )
 
 
 def up_in(backend, found):

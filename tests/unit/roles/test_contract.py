@@ -47,6 +47,19 @@ def test_roles_do_not_look_at_groups(role):
     assert not found, "host lists are inputs whose defaults read platform_members"
 
 
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("platform", "app")])
+def test_services_are_read_with_their_defaults(role):
+    """What app_service_defaults says holds for the edge, the firewall and Prometheus too."""
+    pattern = re.compile(r"[{(] *app_services\b")
+    found = [
+        f"{path}:{number}"
+        for path, lines in files(role)
+        for number, line in enumerate(lines, 1)
+        if pattern.search(line.split("#")[0]) and path.parts[2] in ("defaults", "vars", "tasks", "templates")
+    ]
+    assert not found
+
+
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "platform"])
 def test_ports_are_written_in_the_contract_only(role):
     found = [

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.filter import edge
+from ansible_collections.mainstay.platform.plugins.filter.app_services import complete_services
 
 HOSTS = [{"name": "app1", "address": "10.0.0.21"}, {"name": "app2", "address": "10.0.0.22"}]
 BACKEND = {"name": "api", "servers": [{"name": "a", "address": "10.0.0.1", "port": 1}]}
@@ -23,6 +24,14 @@ def test_a_service_becomes_a_backend_with_each_instance():
     ]
 
 
+def test_what_services_do_not_say_themselves_holds_at_the_edge_too():
+    defaults = {"instances": 2, "health": {"path": "/healthz", "interval": 5}}
+    services = complete_services([{"name": "api", "port": 80, "health": {"interval": 9}}], defaults)
+    (backend,) = edge.edge_backends(services, HOSTS[:1])
+    assert backend["health_path"] == "/healthz" and [s["port"] for s in backend["servers"]] == [80, 81]
+    assert services[0]["health"] == {"path": "/healthz", "interval": 9}
+
+
 def test_a_second_set_of_servers_stands_by_some_ports_above():
     (backend,) = edge.edge_backends([{"name": "api", "port": 8000}], HOSTS, 1000)
     assert [(s["name"], s["port"], s.get("standby", False)) for s in backend["servers"]] == [
@@ -33,7 +42,10 @@ def test_a_second_set_of_servers_stands_by_some_ports_above():
     ]
 
 
-@pytest.mark.parametrize("service", [{"name": "worker"}, {"name": "inner", "port": 8000, "routes": []}])
+@pytest.mark.parametrize(
+    "service",
+    [{"name": "worker"}, {"name": "inner", "port": 8000, "routes": []}, {"name": "none", "port": 80, "instances": 0}],
+)
 def test_what_has_no_port_or_no_routes_is_not_published(service):
     assert edge.edge_backends([service], HOSTS) == []
     assert edge.edge_routes([service]) == []

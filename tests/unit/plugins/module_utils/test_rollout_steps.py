@@ -137,3 +137,41 @@ def test_who_is_left_to_serve_is_on_another_host():
 
     assert left(["app-a"], [], ["app-b"]) == [["api/b-1", "api/b-2"], ["api/a-1", "api/a-2"]]
     assert left(["app-a", "app-b"]) == []
+
+
+@pytest.mark.parametrize(
+    ("leaving", "busy", "left"),
+    [
+        (["a:80"], [], [["api/a-2", "api/b-1", "api/b-2", "api/b-green"]]),
+        (["a:80"], ["b"], [["api/a-2"]]),
+        # Two at once, while the other host is changed as well: there is nobody by design.
+        (["a:80", "a:81"], ["b"], []),
+        (["c:80"], [], []),
+    ],
+)
+def test_who_is_left_to_serve_while_some_leave(leaving, busy, left):
+    servers = [
+        {"name": f"{host}-{number + 1}", "address": host, "port": 80 + number} for host in "ab" for number in (0, 1)
+    ]
+    servers += [{"name": "b-green", "address": "b", "port": 1080, "standby": True}]
+    assert _rollout.rest([{"name": "api", "servers": servers}], leaving, busy) == left
+
+
+@pytest.mark.parametrize(
+    ("instances", "batches", "found"),
+    [
+        (1, [["app-a"], ["app-b"]], []),
+        (1, [["app-a", "app-b"]], ["api"]),
+        # One after the other on each host.
+        (2, [["app-a", "app-b"]], []),
+        (1, [[], []], []),
+    ],
+)
+def test_a_batch_that_leaves_nobody_is_found(instances, batches, found):
+    hosts = GIVEN_HOSTS[:2]
+    servers = [{"name": f"{host}-{n}", "address": host, "port": n} for host in "ab" for n in range(instances)]
+    servers += [{"name": "green", "address": "a", "port": 9, "standby": True}]
+    given = [{"hosts": batch, "percent": 0} for batch in batches]
+    assert _rollout.interrupted([{"name": "api", "servers": servers}], hosts, given) == found
+    alone = [{"name": "api", "servers": servers[:1]}]
+    assert _rollout.interrupted(alone, hosts, [{"hosts": ["app-a"], "percent": 0}]) == ["api"]

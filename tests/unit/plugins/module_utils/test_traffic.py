@@ -28,7 +28,7 @@ def numbers(requests=0, errors=0, rtime=0, **more):
 
 def test_counters_of_servers_are_read():
     found = _traffic.counters(STATS, ["api"])
-    assert sorted(found) == ["api/app1-1", "api/app2-1"]
+    assert sorted(found) == ["api", "api/app1-1", "api/app2-1"]
     assert found["api/app1-1"] == {
         "req_tot": 100,
         "hrsp_5xx": 1,
@@ -40,6 +40,31 @@ def test_counters_of_servers_are_read():
         "up": True,
     }
     assert found["api/app2-1"]["up"] is False
+
+
+def test_requests_that_found_no_server_are_errors_unless_an_interruption_was_accepted():
+    """What a backend answered beyond what its servers failed at was HAProxy's own 503."""
+    before = {"e": {"api": numbers(1000, 5), "api/a": numbers(600, 1, econ=2), "api/b": numbers(400, 2)}}
+    after = {
+        "e": {"api": numbers(1300, 5 + 40 + 3), "api/a": numbers(700, 1 + 1, econ=2 + 1), "api/b": numbers(560, 2 + 1)}
+    }
+    found = traffic_verdict(after, before, ["api/a"], LIMITS)
+    assert (found["good"], found["unserved"], found["errors"], found["requests"]) == (False, 40, 42, 141)
+    assert "42 of 141 requests failed (40 found no server)" in found["said"]
+    accepted = traffic_verdict(after, before, ["api/a"], LIMITS | {"interruption": True, "budget": 0.02})
+    assert accepted["good"] and "40 found no server" in accepted["said"]
+
+
+def test_a_failure_that_another_server_made_good_hides_nothing_and_is_no_credit():
+    before = {"e": {"api": numbers(), "api/a": numbers(), "api/b": numbers()}}
+    after = {"e": {"api": numbers(100), "api/a": numbers(50, econ=3), "api/b": numbers(50)}}
+    assert traffic_verdict(after, before, ["api/b"], LIMITS)["unserved"] == 0
+
+
+def test_a_backend_as_a_whole_is_no_server():
+    after = {"e": {"api": numbers(100, 1), "api/a": numbers(100, 1)}}
+    found = traffic_verdict(after, {}, ["api", "api/a"], LIMITS)
+    assert (found["requests"], found["errors"]) == (100, 1)
 
 
 def verdict(before, after, **limits):

@@ -76,6 +76,33 @@ def test_health_that_does_not_come_fails(monkeypatch, op, wanted):
         act(monkeypatch, Haproxy(op=op), wait_up=wanted, shutdown=True)
 
 
+STATUS = "# pxname,svname,scur,status\n{rows}api,BACKEND,0,UP\n"
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "lists", "refused"),
+    [
+        ("UP", ["UP", "DOWN"], [["api/app2", "api/app3"]], False),
+        ("UP", ["DRAIN", "DOWN"], [["api/app2", "api/app3"]], True),
+        ("UP", ["DRAIN", "MAINT"], [], False),
+        # Nobody comes to it: nothing is lost.
+        ("DOWN", ["DOWN", "DOWN"], [["api/app2", "api/app3"]], False),
+        ("DRAIN", ["DOWN", "DOWN"], [["api/app2", "api/app3"]], False),
+        # Of another backend, which the server is not in.
+        ("UP", ["DOWN", "DOWN"], [["web/app2", "web/app3"]], False),
+    ],
+)
+def test_the_last_server_that_serves_is_not_taken_from_its_clients(monkeypatch, own, others, lists, refused):
+    rows = "".join(f"api,app{number},0,{status}\n" for number, status in enumerate([own, *others], 1))
+    monkeypatch.setattr(haproxy_server, "say", lambda _path, _command: STATUS.format(rows=rows))
+    try:
+        haproxy_server.spare("socket", [("api", "app1")], lists)
+    except haproxy_server.Refused as error:
+        assert refused and "none of api/app2, api/app3 up, expected one to serve while api/app1 is away" in str(error)
+    else:
+        assert not refused
+
+
 def test_an_unknown_server_is_named(monkeypatch):
     with pytest.raises(haproxy_server.Refused, match="no server api/app9"):
         act(monkeypatch, Haproxy(), server="app9")
