@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a reload of the edge does first: the new process learns which servers are drained, or what was noted before stays."""
+"""What a reload of the edge does first: note which servers are drained, or leave what was noted before."""
 
 from __future__ import annotations
 
