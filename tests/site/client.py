@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 from tests.lab import Lab
 
 PACE = 0.7  # seconds between writes: under the edge's limit of 20 requests in 10 s
+ENTRIES, ENTRY = "/api/v1/entries", {"amount": "0.01", "memo": "drill"}
 
 
 class Client:
@@ -32,7 +33,7 @@ class Client:
             return json.loads(answer.read() or b"{}")
 
     def write(self) -> str:
-        return self.ask("POST", "/api/v1/entries", {"amount": "0.01", "memo": "drill"})["id"]
+        return self.ask("POST", ENTRIES, ENTRY)["id"]
 
     def settled_within(self, entry: str, seconds: float) -> dict:
         """Wait until a replica has the entry and the worker, through Redis, has settled it."""
@@ -40,7 +41,7 @@ class Client:
         found = {}
         while time.monotonic() < deadline:
             try:
-                found = self.ask("GET", f"/api/v1/entries/{entry}")
+                found = self.ask("GET", f"{ENTRIES}/{entry}")
                 if found["settled_at"]:
                     return found
             except (HTTPError, URLError, TimeoutError, ConnectionError) as error:

@@ -81,7 +81,9 @@ def test_reloads_and_a_renewed_certificate_cost_no_request(lab: Lab, room: dict)
     assert hosts.status == 0, hosts.tail()
     assert edge.status == 0, edge.tail()
     assert all(fingerprint(lab, host) != before[host] for host in EDGES)
-    assert len(reloads) >= 10 and load.failed == []
+    assert len(reloads) >= 10 and load.failed == [] and load.lost == []
+    # Workers ask by connections that the edge keeps for longer than they are idle: a reload leaves these, too.
+    assert load.repeated == 0
 
 
 def power_off(lab: Lab, host: str) -> None:
@@ -122,7 +124,7 @@ def test_the_address_moves_once(lab: Lab, act):
         time.sleep(15)
     load.report(f"{act.__name__}: without an answer {moved:.2f} s, then {load.gap(back):.2f} s at its return")
     # While a host starts, the others of a lab get less of the processors that they share.
-    assert moved < 3 and load.gap(back) < 3
+    assert moved < 3 and load.gap(back) < 3 and load.lost == []
     assert holder(lab) == other(first)
 
 
@@ -138,7 +140,7 @@ def test_a_haproxy_that_dies_is_back_at_once(lab: Lab):
         lab.shell(first, "systemctl kill --signal KILL haproxy")
         time.sleep(10)
     load.report("killed and started again")
-    assert load.gap() < 3 and serves(lab, first)
+    assert load.gap() < 3 and load.lost == [] and serves(lab, first)
 
 
 def crowd(lab: Lab, host: str, *words: object) -> subprocess.Popen:
@@ -162,7 +164,7 @@ def test_two_thousand_slow_clients_bother_nobody(lab: Lab):
         crowds = [crowd(lab, host, "slow", lab.edge_address, lab.edge_name, 500, 60) for host in hosts]
         found = [said(process) for process in crowds]
     load.report(f"slow clients {found}")
-    assert sum(each["most"] for each in found) >= 1800 and load.failed == []
+    assert sum(each["most"] for each in found) >= 1800 and load.failed == [] and load.lost == []
     assert load.p95(25, 75) < max(2 * load.p95(0, 15), 0.2)
 
 
@@ -175,7 +177,7 @@ def test_a_source_that_asks_too_often_is_told_and_others_work(lab: Lab):
     load.report(f"a flood {found}")
     passed = sum(count for status, count in found["statuses"].items() if status != "429")
     assert found["statuses"]["429"] > 2000 and found["silent"] == 0 and passed <= 4 * LIMIT["requests"]
-    assert load.failed == [] and load.p95(15, 45) < max(2 * load.p95(0, 15), 0.2)
+    assert load.failed == [] and load.lost == [] and load.p95(15, 45) < max(2 * load.p95(0, 15), 0.2)
 
 
 AGE = r"""set -e
@@ -199,6 +201,7 @@ def test_patches_hand_the_address_over(lab: Lab, room: dict):
     assert holder(lab) == other(first) and load.gap() < 3
     # What was under way to the former holder at that moment is cut, and nothing else.
     assert len(load.failed) <= 0.002 * len(load.answers), load.failed[:3]
+    assert load.lost == []
     assert not any(lab.shell(host, aged) for host in EDGES)
     run = lab.playbook(*patch)
     assert (run.status, run.changed) == (0, {}), run.tail()
