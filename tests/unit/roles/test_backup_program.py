@@ -316,3 +316,4 @@ def test_a_backup_knows_the_version_that_it_is_of():
         }
     )
     assert [item["version"] for item in found] == ["15", "17"]
+    assert [item["former"] for item in found] == [True, False]

@@ -16,6 +16,8 @@ from mainstay_backup import targets  # noqa: E402
 from mainstay_backup.common import Problem  # noqa: E402
 
 NOW = targets.moment("2026-11-21 16:00:00")
+# What pgBackRest takes for the end of a backup; --target-timeline it refuses there.
+OWN = "--recovery-option=recovery_target_timeline=current"
 AT = {name: targets.moment(f"2026-11-{name} 01:00:10") for name in ("15", "18", "21")}
 
 
@@ -41,8 +43,9 @@ POINTS = [
 
 
 def choose(text, timeline=None, **changes):
-    known = {"backups": BACKUPS, "points": POINTS, "wal_until": NOW - 60, "live": True, "xid_status": None, **changes}
-    return targets.choose(text, SimpleNamespace(**known), NOW, timeline)
+    known = {"backups": BACKUPS, "points": POINTS, "wal_until": NOW - 60, "live": True, "xid_status": None}
+    known |= {"histories": {1}, "history": lambda _number: "", "newest": 1, "timeline": None, **changes}
+    return targets.choose(text, SimpleNamespace(**known), NOW, targets.numbered(timeline))
 
 
 def options(text, **changes):
@@ -65,12 +68,12 @@ def options(text, **changes):
         ),
         (
             "20261115-010000F",
-            ["--set=20261115-010000F", "--type=immediate", "--target-action=promote", "--target-timeline=current"],
+            ["--set=20261115-010000F", "--type=immediate", "--target-action=promote", OWN],
         ),
         # The time at which a backup began or ended is its name, too.
         (
             "20261115_010000",
-            ["--set=20261115-010000F", "--type=immediate", "--target-action=promote", "--target-timeline=current"],
+            ["--set=20261115-010000F", "--type=immediate", "--target-action=promote", OWN],
         ),
         (
             "xid:550",
@@ -85,7 +88,8 @@ def test_a_target_gets_the_newest_backup_before_it(text, expected):
 
 
 def test_a_timeline_that_was_asked_for_wins():
-    assert "--target-timeline=3" in options("before_import", timeline="3")
+    known = {"histories": {1, 3}, "history": lambda _number: "1\t0/B000000\tno recovery target specified\n"}
+    assert "--target-timeline=3" in options("before_import", timeline="3", **known)
 
 
 @pytest.mark.parametrize(

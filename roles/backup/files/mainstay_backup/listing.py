@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from . import repository
+from . import repository, restoring, targets
 from .common import Problem, said
 from .jobs import PATTERNS, stored
 
@@ -37,35 +37,41 @@ def stored_files(settings):
 
 def database_rows(settings, found):
     """Backups, restore points and the window of the database, and what is wrong with its repository."""
-    try:
-        stanza = repository.info(settings)
-    except Problem as error:
-        found["checks"].append(str(error))
-        return
-    backups = repository.backups(stanza)
+    known = restoring.known(settings, None)
     found["checks"] += [
         f"backup {item['label']}: found page checksum errors; expected none; check the server's disk"
-        for item in stanza.get("backup", [])
+        for item in known.stanza.get("backup", [])
         if item.get("error")
     ]
-    until = repository.archived_until(settings, stanza)
-    if backups and until:
-        found["restorable"] = {"from": backups[0]["stop"], "to": until}
-    else:
-        found["checks"].append("repository: found no backup with WAL; expected one; run mainstay-backup take full")
     found["backups"] = [
         {"kind": f"database {item['type']}", "name": item["label"], "time": item["stop"], "bytes": item["stored_bytes"]}
-        for item in backups
+        for item in known.backups
     ]
-    found["points"] = repository.points(settings)
+    found["points"] = known.points
+    oldest = targets.reachable(known)
+    newest = oldest.pop(known.newest, None)
+    found["left"] = [
+        {"timeline": number, "from": item["stop"], "to": repository.archived_until(settings, known.stanza, number)}
+        for number, item in sorted(oldest.items())
+    ]
+    if newest and known.wal_until:
+        found["restorable"] = {"from": newest["stop"], "to": known.wal_until}
+    else:
+        which = f" that leads to timeline {known.newest}, the newest" if oldest else ""
+        found["checks"].append(
+            f"repository: found no backup with WAL{which}; expected one; run mainstay-backup take full"
+        )
 
 
 def collect(settings, files=True):
-    found = {"backups": [], "points": [], "files": [], "restorable": None, "checks": []}
+    found = {"backups": [], "points": [], "files": [], "restorable": None, "left": [], "checks": []}
     if files:
         found["files"] = stored_files(settings)
     if settings.stanza:
-        database_rows(settings, found)
+        try:
+            database_rows(settings, found)
+        except Problem as error:
+            found["checks"].append(str(error))
     return found
 
 
@@ -91,5 +97,10 @@ def table(found, now=None):
     window = found["restorable"]
     if window:
         lines.append(f"The database can be restored to any time from {said(window['from'])} to {said(window['to'])}.")
+    lines += [
+        f"With --timeline {item['timeline']} (restore_timeline), which was left: from {said(item['from'])} to "
+        f"{said(item['to'])}."
+        for item in found.get("left", [])
+    ]
     lines += [f"PROBLEM: {text}" for text in found["checks"]]
     return "\n".join(lines)

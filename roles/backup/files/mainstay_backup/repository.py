@@ -85,10 +85,12 @@ def info(settings):
 def backups(stanza):
     """Backups that can be restored, oldest first, with what choosing between them needs."""
     versions = {item["id"]: item["version"] for item in stanza.get("db", [])}
+    present = max(versions, default=None)
     return [
         {
             "label": item["label"],
             "version": versions.get(item.get("database", {}).get("id")),
+            "former": item.get("database", {}).get("id") != present,
             "type": item["type"],
             "start": item["timestamp"]["start"],
             "stop": item["timestamp"]["stop"],
@@ -106,19 +108,44 @@ def listed(settings, path):
     return parse(pgbackrest(settings, repo_option(settings), "--output=json", "repo-ls", path))
 
 
+def archive_path(settings, stanza):
+    return f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}"
+
+
+def histories(settings, stanza):
+    """The timelines whose beginning the repository knows: the first, and those of which PostgreSQL archived it."""
+    names = listed(settings, archive_path(settings, stanza)) if stanza.get("archive") else ()
+    return {1, *(int(name[:8], 16) for name in names if name.endswith(".history"))}
+
+
+def history(settings, stanza, timeline):
+    """Which timelines lead to this one, and where each was left, as PostgreSQL wrote it; nothing led to the first."""
+    if timeline == 1:
+        return ""
+    path = f"{archive_path(settings, stanza)}/{timeline:08X}.history"
+    try:
+        return pgbackrest(settings, repo_option(settings), "repo-get", path)
+    except Problem as error:
+        raise Problem(
+            f"timeline {timeline}: found its history not readable ({error}); expected {path} in the repository, which "
+            "says from which backups it can be reached; follow another with --timeline (restore_timeline)"
+        ) from None
+
+
 def arrivals(settings, stanza, folder):
     """When each segment of a folder arrived: {name: time}. The first 16 digits of its 256 segments are its name."""
-    path = f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}/{folder}"
+    path = f"{archive_path(settings, stanza)}/{folder}"
     names = ((name, entry) for name, entry in listed(settings, path).items() if entry["type"] == "file")
     return {name[:24]: entry["time"] for name, entry in names if "-" in name and ".partial" not in name}
 
 
-def archived_until(settings, stanza):
-    """When the newest WAL arrived; 0 when there is none."""
+def archived_until(settings, stanza, timeline=None):
+    """When the newest WAL arrived, or that of one timeline; 0 when there is none."""
     if not stanza.get("archive"):
         return 0
-    folders = listed(settings, f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}")
-    newest = sorted(name for name, entry in folders.items() if entry["type"] == "path" and len(name) == 16)[-2:]
+    entries = listed(settings, archive_path(settings, stanza))
+    folders = sorted(name for name, entry in entries.items() if entry["type"] == "path" and len(name) == 16)
+    newest = [name for name in folders if timeline in (None, int(name[:8], 16))][-2:]
     return max((when for name in newest for when in arrivals(settings, stanza, name).values()), default=0)
 
 

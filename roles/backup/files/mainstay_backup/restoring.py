@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 from . import database, repository
 from .common import Problem, said
-from .targets import choose
+from .targets import choose, numbered
 
 
 def transaction_status(session):
@@ -25,15 +25,36 @@ def transaction_status(session):
     return status
 
 
-def known(settings, session):
-    """Everything that a choice depends on."""
+def live_timeline(session, stanza):
+    """The timeline of the live cluster; None without one, or when it is not the one that is in the repository."""
+    if session is None:
+        return None
+    asked = "select system_identifier || ' ' || pg_walfile_name(pg_current_wal_lsn()) from pg_control_system()"
+    identifier, segment = session.value(asked).split()
+    present = [str(item["system-id"]) for item in stanza.get("db", [])[-1:]]
+    return int(segment[:8], 16) if identifier in present else None
+
+
+def known(settings, session, timeline=None):
+    """Everything that a choice depends on; the live cluster knows only its own timeline."""
     stanza = repository.info(settings)
+    backups = repository.backups(stanza)
+    histories = repository.histories(settings, stanza)
+    newest = max(*histories, *(item["timeline"] for item in backups if not item["former"]), 1)
+    own = live_timeline(session, stanza)
+    live = own is not None and timeline in (None, own)
     return SimpleNamespace(
-        backups=repository.backups(stanza),
+        stanza=stanza,
+        backups=backups,
         points=repository.points(settings, session),
-        wal_until=repository.archived_until(settings, stanza),
-        live=session is not None,
-        xid_status=transaction_status(session) if session else None,
+        wal_until=repository.archived_until(settings, stanza, timeline),
+        live=live,
+        xid_status=transaction_status(session) if live else None,
+        histories=histories,
+        history=lambda number: repository.history(settings, stanza, number),
+        newest=newest,
+        # After the way back from a restore the newest is not the cluster's, and PostgreSQL would follow it.
+        timeline=own if own is not None and own < newest else None,
     )
 
 
@@ -53,18 +74,17 @@ def plan(settings, target, timeline=None):
     except Problem:
         session = None
     try:
-        found = known(settings, session)
-        if timeline:
-            found.xid_status = None  # the live cluster knows only its own line
-        made = choose(target, found, time.time(), timeline)
+        number = numbered(timeline)
+        made = choose(target, known(settings, session, number), time.time(), number)
     finally:
         if session:
             session.close()
-    made["live"] = found.live
+    made["live"] = session is not None
     made["repository"] = settings.repository_key
     made["needed_bytes"] = made["backup"]["database_bytes"]
     made["summary"] = (
-        f"{made['description']}, from backup {made['backup']['label']} of {said(made['backup']['stop'])}, "
+        f"{made['description']}, on timeline {made['timeline']}, "
+        f"from backup {made['backup']['label']} of {said(made['backup']['stop'])}, "
         f"{made['needed_bytes'] // 2**20} MiB"
     )
     return made
