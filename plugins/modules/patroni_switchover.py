@@ -45,7 +45,7 @@ options:
     type: str
   prepare:
     description: Command that runs before statements are held, so that the shutdown of the primary has little left to
-      do, such as a checkpoint.
+      do, such as a checkpoint. It has 30 seconds.
     type: list
     elements: str
     default: []
@@ -124,6 +124,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._health_client i
 from ansible_collections.mainstay.platform.plugins.module_utils._patroni_client import get_json
 from ansible_collections.mainstay.platform.plugins.module_utils._pooler import Failed, Pooler
 
+PREPARATION = 30  # seconds
 LOOK = 0.05  # seconds between two looks at the candidate: every one of them is a pause for clients
 ARGUMENTS = {
     "leader": {"type": "str", "required": True},
@@ -232,6 +233,24 @@ def switch(params, pooler, order):
     return time.monotonic() - began
 
 
+def prepare(params):
+    """Have the primary do before statements are held what would make its shutdown long."""
+    if not params["prepare"]:
+        return
+    try:
+        subprocess.run(params["prepare"], check=True, capture_output=True, text=True, timeout=PREPARATION)
+    except subprocess.CalledProcessError as error:
+        found = error.stderr.strip()
+    except subprocess.TimeoutExpired:
+        found = f"it not done after {PREPARATION} s"
+    else:
+        return
+    raise Failed(
+        f"preparing {params['leader']}: found {found}; expected {params['prepare'][0]} to succeed; look at its disk "
+        "and its log, and run the playbook again; nothing has changed"
+    )
+
+
 def main():
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
@@ -250,8 +269,7 @@ def main():
             )
         if module.check_mode:
             module.exit_json(changed=True)
-        if params["prepare"]:
-            subprocess.run(params["prepare"], check=True, capture_output=True, timeout=300)
+        prepare(params)
         pooler = Pooler(params)
         # The controller's connection may end, this must not. Outside the main thread no signal can be set.
         with contextlib.suppress(ValueError):
@@ -261,10 +279,6 @@ def main():
             held = switch(params, pooler, Order(params))
     except Failed as error:
         module.fail_json(msg=str(error))
-    except subprocess.CalledProcessError as error:
-        module.fail_json(
-            msg=f"preparing {params['leader']}: found {error.stderr}; expected it to succeed; nothing has changed"
-        )
     module.exit_json(changed=True, **({"held": round(held, 2)} if pooler.runs else {}))
 
 

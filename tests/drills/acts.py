@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from tests.lab import Lab, cluster, primary, replica, running, sql
+from tests.lab import Lab, cluster, primary, replica, running, sql, synchronous
 
 DATABASE_HOSTS = ("db1", "db2", "db3")
 
@@ -168,9 +168,29 @@ def cut_off(lab: Lab) -> Callable[[], None]:
 
 
 def lose_replica(lab: Lab) -> Callable[[], None]:
-    host = replica(lab)
+    """One that no commit waits for."""
+    host = next(each["Member"] for each in cluster(lab) if each["Role"] == "Replica")
     vanish(lab, host)
     return lambda: back(lab, host)
+
+
+def waited_for(lab: Lab) -> str:
+    wait("a replica is synchronous", lambda: bool(synchronous(lab)), 60)
+    return synchronous(lab)
+
+
+def lose_synchronous(lab: Lab) -> Callable[[], None]:
+    """The replica that commits wait for: the other one has to become it."""
+    host = waited_for(lab)
+    vanish(lab, host)
+    return lambda: back(lab, host)
+
+
+def freeze_synchronous(lab: Lab) -> Callable[[], None]:
+    """PostgreSQL on it keeps its connections and says nothing; its Patroni lives."""
+    host = waited_for(lab)
+    lab.shell(host, "pkill --signal STOP --exact postgres")
+    return lambda: lab.shell(host, "pkill --signal CONT --exact postgres")
 
 
 def lose_etcd(lab: Lab) -> Callable[[], None]:

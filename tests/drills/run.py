@@ -168,6 +168,8 @@ DRILLS = {
     "power_off_with_etcd": Drill(acts.power_off_with_etcd, gap=25),
     "cut_off": Drill(acts.cut_off, gap=25),
     "lose_replica": Drill(acts.lose_replica, gap=2, failed=0),
+    "lose_synchronous": Drill(acts.lose_synchronous, gap=25, failed=0),
+    "freeze_synchronous": Drill(acts.freeze_synchronous, gap=25, failed=0),
     "lose_etcd": Drill(acts.lose_etcd, gap=2, failed=0),
     "lose_pooler": Drill(acts.lose_pooler, gap=2, failed=0, reads=True),
     "crash_pooler": Drill(acts.crash_pooler, gap=5),

@@ -169,6 +169,16 @@ def test_without_a_pooler_nothing_is_held_and_the_role_moves_all_the_same(tmp_pa
     assert pooler(tmp_path, pooler_socket=str(tmp_path / "socket"))[0].runs
 
 
+@pytest.mark.parametrize(
+    ("script", "found"), [("exit 0", ""), ("echo no room >&2; exit 1", "found no room;"), ("sleep 9", "not done after")]
+)
+def test_a_preparation_that_fails_or_takes_too_long_ends_it_before_anything_changed(monkeypatch, script, found):
+    monkeypatch.setattr(module, "PREPARATION", 0.5)
+    with pytest.raises(_pooler.Failed, match=found) if found else contextlib.nullcontext():
+        module.prepare({**PARAMS, "prepare": ["sh", "-c", script]})
+    module.prepare({**PARAMS, "prepare": []})
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_marker_is_there_while_patroni_hands_over_and_at_no_other_time(tmp_path, monkeypatch, fails):
     marker, seen = tmp_path / "marker", []
