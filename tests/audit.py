@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / ".cache" / "audit"
 PROFILE = "xccdf_org.ssgproject.content_profile_anssi_bp28_high"
 CONTENT = "ssg-debian12-ds.xml"
+# Whose package has that content, and its image: a lab has one release, which may be the other.
+CONTENT_RELEASE = "trixie"
+CONTENT_IMAGE = f"mainstay-host:{CONTENT_RELEASE}"
 READINGS = ("container", "machine", "host")
 # What a host at level strict has to reach.
 LEAST_INDEX = 90
@@ -61,9 +64,11 @@ unshare --mount sh -c 'mount --bind "$0/status" /var/lib/dpkg/status
   exec oscap xccdf eval --profile "$1" "$0/content.xml"' "$folder" PROFILE 2>/dev/null
 true
 """.replace("PROFILE", PROFILE)
+# In a container that is thrown away, with the way to packages that a host of the lab has on its standard input.
 FETCH = """
-cd "$(mktemp -d)" && apt-get -qq -o APT::Sandbox::User=root download ssg-debian >&2 && dpkg-deb -x ssg-debian*.deb . &&
-  cat "usr/share/xml/scap/ssg/content/$1" && rm -rf "$PWD"
+cat >/etc/apt/apt.conf.d/90lab-cache && cd "$(mktemp -d)" && apt-get -qq update >&2 &&
+  apt-get -qq -o APT::Sandbox::User=root download ssg-debian >&2 && dpkg-deb -x ssg-debian*.deb . &&
+  cat "usr/share/xml/scap/ssg/content/$1"
 """
 AFTER = """
 export DEBIAN_FRONTEND=noninteractive
@@ -158,19 +163,19 @@ def tools():
         )
 
 
-def content(hosts):
-    """The content for Debian 12, out of Debian 13's package, which any host of Debian 13 can fetch; kept."""
+def content(host):
+    """The content for Debian 12, out of Debian 13's package, fetched as this host fetches its own; kept."""
     place = HERE / CONTENT
     if not place.exists():
-        fetcher = next((host for host in hosts if host.release() == "trixie"), None)
-        if not fetcher:
-            raise SystemExit(
-                f"audit: found neither {place} nor a host of Debian 13 that could fetch it; "
-                "put it there from the package ssg-debian of Debian 13"
-            )
-        said = fetcher.sh(FETCH, CONTENT)
+        subprocess.run([ROOT / "lab/image.sh", CONTENT_RELEASE], check=True)
+        proxy = host.sh("cat /etc/apt/apt.conf.d/90lab-cache").stdout
+        command = ["docker", "run", "--rm", "--interactive", CONTENT_IMAGE, "sh", "-c", FETCH, "sh", CONTENT]
+        said = subprocess.run(command, capture_output=True, text=True, input=proxy, check=False)
         if said.returncode:
-            raise SystemExit(f"audit: {fetcher.name} cannot fetch ssg-debian: {said.stderr.strip()}")
+            raise SystemExit(
+                f"audit: {CONTENT_IMAGE} cannot fetch ssg-debian: {said.stderr.strip()}; "
+                f"put {CONTENT} of that package of Debian 13 at {place}"
+            )
         place.write_text(said.stdout)
     return place
 
@@ -245,7 +250,7 @@ def main():
         parser.error(f"found hosts {', '.join(sorted(unknown))}, expected some of {', '.join(sorted(known))}")
     tools()
     hosts = [Host(name, known[name]) for name in asked.hosts or sorted(known)]
-    place = content(hosts) if any(host.release() == "bookworm" for host in hosts) else None
+    place = content(hosts[0]) if any(host.release() == "bookworm" for host in hosts) else None
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(lambda host: audit(host, place), hosts))
     text = "\n".join(table(rows))

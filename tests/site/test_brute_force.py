@@ -17,7 +17,7 @@ from tests.lab import Lab
 CROWD = Path(__file__).with_name("crowd.py").read_text()
 HOST, EDGE = "app3", "edge1"
 STATISTICS = 8404
-TRIES, GUESSES = 15, 70  # more than a ban takes: of keys, of passwords at the edge
+TRIES, GUESSES, REFUSALS = 15, 70, 600  # more than a ban takes: of keys, of passwords at the edge, of answers 429
 # A ban cuts off a guess that is under way: it would wait for ever.
 GUESS_KEYS = """
 options="-o ControlPath=none -o BatchMode=yes -o ConnectTimeout=3 -o StrictHostKeyChecking=no"
@@ -91,11 +91,12 @@ def here(*command: str, stdin: str = "") -> str:
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180).stdout
 
 
-def never_banned(lab: Lab, host: str, jail: str) -> None:
+def never_banned(lab: Lab, host: str, jail: str, lines: int = 500) -> None:
     """This machine has failed as often, longer ago than fail2ban takes to ban a stranger."""
     operator = f"{lab.address(lab.hosts[0]).rpartition('.')[0]}.1"
     assert operator not in lab.shell(host, f"fail2ban-client get {jail} banip"), f"{operator} is banned by {jail}"
-    assert f"Ignore {operator}" in lab.shell(host, "tail -n 500 /var/log/fail2ban.log"), "nobody saw the operator fail"
+    said = lab.shell(host, f"tail -n {lines} /var/log/fail2ban.log")
+    assert f"[{jail}] Ignore {operator} " in said, f"{jail} did not see the operator fail"
 
 
 def test_who_guesses_at_ssh_is_banned(lab: Lab, stranger, opened):
@@ -152,11 +153,20 @@ def answers(lab: Lab) -> int:
         return error.code
 
 
+def flood(lab: Lab, run) -> dict[str, int]:
+    """What is answered, by status."""
+    words = ("python3", "-", "flood", lab.address(EDGE), lab.edge_name, "80", "30")
+    return json.loads(run(*words, stdin=CROWD))["statuses"]
+
+
 def test_a_flood_is_banned(lab: Lab, stranger, opened):
     address, run = stranger
     opened(EDGE, 443)
-    found = json.loads(run("python3", "-", "flood", lab.address(EDGE), lab.edge_name, "80", "30", stdin=CROWD))
-    assert found["statuses"].get("429", 0) > 0, found
+    found = flood(lab, here)
+    assert found.get("429", 0) > REFUSALS, found
+    found = flood(lab, run)
+    assert found.get("429", 0) > 0, found
     until_banned(lab, EDGE, "edge-crowds", address)
     assert not connects(run, lab.address(EDGE), 443)
+    never_banned(lab, EDGE, "edge-crowds", lines=5000)  # each refusal of both has one
     assert answers(lab) in (200, 404, 503)
