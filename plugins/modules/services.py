@@ -1,6 +1,7 @@
 # Copyright (c) 2026 the mainstay.platform authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# This file is longer than others because a service that is not left alone has many ways to be behind.
 
 from __future__ import annotations
 
@@ -37,6 +38,11 @@ options:
         description:
           - Files that the service reads, with its certificates and its unit. One that is missing counts for nothing.
           - A file counts from its last change of content, owner or mode.
+        type: list
+        elements: path
+        default: []
+      only_with:
+        description: Files. When none of them is there, the service is left as it is, whatever O(services[].state) says.
         type: list
         elements: path
         default: []
@@ -127,6 +133,7 @@ SERVICE = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
     "files": {"type": "list", "elements": "path", "default": []},
+    "only_with": {"type": "list", "elements": "path", "default": []},
     "refresh": {"type": "list", "elements": "str", "choices": ["reload", "restart"], "default": ["restart"]},
     "reloaded": {"type": "list", "elements": "str", "default": []},
     "no_block": {"type": "bool", "default": False},
@@ -189,6 +196,8 @@ def show(module, name):
 
 def look_after(module, service, may_change):
     """What one service needs, done when it may be."""
+    if service["only_with"] and not any(map(os.path.exists, service["only_with"])):
+        return []
     shown = show(module, service["name"])
     if shown.get("LoadState") != "loaded":
         if service["state"] == "stopped":

@@ -10,6 +10,7 @@ import subprocess
 
 import jinja2.nativetypes
 import pytest
+from ansible.plugins.filter.core import dict_to_list_of_dict_key_value_elements, flatten
 from repository import ROOT, load
 
 SPEC = importlib.util.spec_from_file_location("controls_table", ROOT / "tests" / "controls.py")
@@ -213,12 +214,48 @@ def test_needs_are_asked_without_a_change():
     assert not [name for name, need in DATA["__hardening_needs"].items() if "accton" in need["ask"]]
 
 
-def test_controls_that_use_packages_have_them():
-    packages = load(ROOT / "roles/platform/defaults/main/packages.yml")
-    assert set(packages["__platform_packages_strict_controls"]) <= set(IDS)
+PACKAGES = load(ROOT / "roles/platform/defaults/main/packages.yml")
+
+
+def installed(**given):
+    """The packages of the role with these inputs."""
     environment = jinja2.nativetypes.NativeEnvironment()
-    environment.filters["intersect"] = lambda one, other: [item for item in one if item in other]
-    rendered = environment.from_string(packages["platform_packages"]["hardening"])
+    environment.filters |= {"dict2items": dict_to_list_of_dict_key_value_elements, "flatten": flatten}
+    rendered = environment.from_string(PACKAGES["platform_packages"]["hardening"])
+    return rendered.render({**PACKAGES, "platform_hardening_level": "baseline", **given})
+
+
+@pytest.mark.parametrize("level", ["baseline", "strict"])
+def test_packages_belong_to_controls_of_their_level(level):
+    of_level = {control["id"] for control in CONTROLS if control["level"] == level}
+    assert set(PACKAGES[f"__platform_packages_{level}_controls"]) <= of_level
+
+
+@pytest.mark.parametrize(
+    ("control", "package"),
+    [
+        ("bans", "fail2ban"),
+        ("clock", "chrony"),
+        ("upgrades-security", "unattended-upgrades"),
+        ("accounting-processes", "acct"),
+        ("usb-devices", "usbguard"),
+        ("accounting-load", "sysstat"),
+    ],
+)
+def test_a_control_that_is_off_brings_no_package(control, package):
+    """Its service would start at the next boot."""
+    assert package in installed(hardening_level="strict")
+    assert package not in installed(hardening_level="strict", hardening_controls_off=[control])
+
+
+def test_one_strict_control_brings_no_package_of_another():
+    assert set(installed(hardening_controls_on=["integrity"])) - set(installed()) == {
+        *["aide", "chkrootkit", "binutils", "procps", "debsums"]
+    }
+
+
+def test_controls_that_use_packages_have_them():
+    assert set(PACKAGES["__platform_packages_strict_controls"]) <= set(IDS)
     for given, there in (
         ({}, False),
         ({"hardening_controls_on": ["sudo-strict"]}, False),
@@ -227,8 +264,58 @@ def test_controls_that_use_packages_have_them():
         ({"platform_hardening_level": "strict"}, True),
         ({"platform_hardening_level": "strict", "hardening_level": "baseline"}, False),
     ):
-        found = rendered.render({**packages, "platform_hardening_level": "baseline", **given})
+        found = installed(**given)
         assert ("aide" in found) == there, given
+
+
+MODPROBE = 'modprobe() { echo "$MODPROBE" | grep -- "$3"; }\n'
+
+
+@pytest.mark.parametrize(
+    ("would", "runs", "said"),
+    [
+        ("install /bin/false usb-storage", "ext4 1 0", ""),
+        ("insmod /lib/modules/usb-storage.ko", "ext4 1 0", "not shut: insmod /lib/modules/usb-storage.ko\n"),
+        ("", "usb_storage 8 0 - Live", "not shut: usb-storage runs until modprobe -r or a boot\n"),
+        ("", "usb_storage_other 8 0 - Live", ""),
+    ],
+)
+def test_a_module_that_runs_already_is_not_shut(tmp_path, would, runs, said):
+    for name in ("modules-file-systems", "modules-network", "modules-devices"):
+        assert control(name)["ask"].startswith("shut ") and control(name)["needs"] == ["own-kernel"]
+    script = f"MODPROBE='{would}'\n{MODPROBE}{control('modules-devices')['ask']}"
+    done = asked(script, tmp_path, {"proc/modules": f"{runs}\n"})
+    assert (done.returncode, done.stdout) == (bool(said), said), done
+
+
+DEBIAN = 'module(load="imuxsock")\nmodule(load="imklog")   # kernel\n*.* @@siem.example.org\n'
+
+
+@pytest.mark.parametrize(
+    "loaded", [DEBIAN, 'module(load="imklog" permitnonkernelfacility="on")\n', "$ModLoad imklog\n"]
+)
+def test_a_container_leaves_the_kernel_s_messages(tmp_path, loaded):
+    ask, fix = control("logs-own")["ask"], control("logs-own")["fix"]
+    place = {"etc/rsyslog.conf": loaded}
+    assert asked(ask, tmp_path, place).returncode == 1
+    assert asked(f"{fix}\n{fix}\n{ask}", tmp_path, place).returncode == 0
+    kept = (tmp_path / "etc/rsyslog.conf").read_text()
+    assert [line.lstrip("#") for line in kept.splitlines()] == loaded.splitlines()
+    assert kept.count("#") == loaded.count("#") + 1
+
+
+def test_an_operator_s_rsyslog_conf_is_not_written():
+    """It may forward all to another host."""
+    assert "/etc/rsyslog.conf" not in [file["path"] for file in DATA["__hardening_files"]]
+
+
+def test_aide_remembers_the_doors_as_they_were_made():
+    tasks = [str(task) for task in load(ROOT / "roles/hardening/tasks/configure.yml")]
+    first, last = (
+        next(number for number, task in enumerate(tasks) if word in task)
+        for word in ("mainstay.platform.guarded", "__hardening_questions_open")
+    )
+    assert first < last and not control("integrity").get("guarded")
 
 
 def test_a_package_that_others_depend_on_stays():

@@ -14,6 +14,13 @@ GIVEN = {
     "hardening_ban_never": ["127.0.0.1/8"],
     "hardening_upgrades_exclude": [],
 }
+
+
+def reboots(**times):
+    """Times of reboots by host; a host without one never reboots by itself."""
+    return {"hardening_upgrades_reboot_time": f"{{{{ {times}[inventory_hostname] | default('') }}}}"}
+
+
 REFUSED = {
     "level": ({"hardening_level": "hardest"}, "found the level hardest", "a level of baseline or strict"),
     "level of the platform": ({"platform_hardening_level": "high"}, "found the level high", "baseline or strict"),
@@ -30,6 +37,20 @@ REFUSED = {
         "Name the groups of those who log in in hardening_ssh_groups",
     ),
     "time of reboots": ({"hardening_upgrades_reboot_time": "24:00"}, "the time of reboots '24:00'", "such as 03:30"),
+    "one time for all": (
+        {"hardening_upgrades_reboot_time": "03:30"},
+        "Reboots of db1 at 03:30: found db2 at 03:30, db3 at 03:30 in a group with it",
+        "at least 30 minutes apart",
+        "hardening_upgrades_reboot_time, or none, and reboot one after the other",
+    ),
+    "reboots close to each other": (
+        reboots(db1="03:30", db2="04:00", db3="03:59"),
+        "Reboots of db1 at 03:30: found db3 at 03:59 in a group",
+    ),
+    "reboots around midnight": (
+        reboots(db1="23:50", db2="00:20", db3="00:19"),
+        "Reboots of db1 at 23:50: found db3 at 00:19 in a group",
+    ),
 }
 TAKEN = {
     "nothing said": {},
@@ -39,7 +60,13 @@ TAKEN = {
         "hardening_controls_on": ["ssh-operators"],
         "hardening_ssh_groups": ["admins"],
     },
-    "a time": {"hardening_upgrades_reboot_time": "03:30"},
+    "a time": reboots(db1="03:30"),
+    "times apart": reboots(db1="23:45", db2="00:15", db3="00:45"),
+    "one time for hosts of several groups": reboots(db1="03:30", edge1="03:30", cache1="03:30", ops1="03:30"),
+    "one time without upgrades": {
+        "hardening_upgrades_reboot_time": "03:30",
+        "hardening_controls_off": ["upgrades-security"],
+    },
 }
 
 

@@ -81,6 +81,15 @@ def test_a_unit_that_is_not_there(run_module, systemctl):
     assert not found["changed"] and found["evidence"] == "a.service: as written, now and at boot"
 
 
+@pytest.mark.parametrize("state", ["started", "stopped"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_service_of_somebody_else_is_left_alone(run_module, systemctl, written, state, there):
+    systemctl.shown = {**LONG_AGO, "ActiveState": "active" if state == "stopped" else "inactive"}
+    only_with = ["/nowhere/one", written if there else "/nowhere/two"]
+    found = run_module("services", services=[{"name": "a.service", "state": state, "only_with": only_with}])
+    assert found["changed"] is bool(systemctl.calls) is there
+
+
 def test_a_restart_waits_until_the_reload_is_taken_in(run_module, systemctl, written):
     systemctl.codes = [0, 1, 1, 0]
     run_module(
