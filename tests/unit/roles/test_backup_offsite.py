@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
@@ -13,7 +14,7 @@ from repository import ROOT
 
 sys.path.insert(0, str(ROOT / "roles" / "backup" / "files"))
 
-from mainstay_backup import cli, database, drill, metrics, repository  # noqa: E402
+from mainstay_backup import cli, database, drill, jobs, metrics, repository  # noqa: E402
 from mainstay_backup.common import Problem  # noqa: E402
 
 EMPTY = {"status": {"code": 2}, "backup": [], "archive": []}
@@ -119,6 +120,29 @@ def test_a_wrong_key_names_the_secret_of_the_repository(settings):
     }
     with pytest.raises(Problem, match="repository off site: .* secret cipher_password of platform_offsite_repository"):
         repository.info(repository.offsite(settings))
+
+
+@pytest.mark.parametrize("broken", [(1,), (2,), (1, 2)])
+def test_one_that_fails_keeps_the_other_from_nothing(settings, monkeypatch, capsys, broken):
+    answer = repository.pgbackrest
+
+    def pgbackrest(settings, *words, config=None):
+        if words[-1] == "backup" and settings.repository_key in broken:
+            raise Problem(f"disk {settings.repository_key}: found it full")
+        return answer(settings, *words, config=config)
+
+    settings.known["--repo=1"] = FULL
+    nothing = contextlib.nullcontext()
+    monkeypatch.setattr(repository, "pgbackrest", pgbackrest)
+    monkeypatch.setattr(repository, "add_point", lambda *_words: {"name": "point"})
+    monkeypatch.setattr(database, "turn", lambda *_words: nothing)
+    monkeypatch.setattr(jobs, "lock", lambda *_words: nothing)
+    assert cli.main(["take", "full"]) == 1
+    said = capsys.readouterr().err
+    for key, kind in {1: "database", 2: "offsite"}.items():
+        assert (f"backup {kind}: disk {key}: found it full" in said) == (key in broken)
+        result = metrics.read(metrics.textfile(settings, f"backup_{kind}"))
+        assert result["mainstay_backup_last_result"] == (key not in broken)
 
 
 class Session:

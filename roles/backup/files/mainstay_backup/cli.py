@@ -14,6 +14,8 @@ from .common import Problem, load_settings, lock, note, said
 from .listing import size_text
 from .storage import newest
 
+FAILURES = (Problem, OSError, ValueError, subprocess.SubprocessError)
+
 
 def parser():
     main = argparse.ArgumentParser(prog="mainstay-backup", description="Takes, lists, checks and restores backups.")
@@ -70,14 +72,22 @@ def parser():
 
 
 def do_take(settings, given):
-    size = jobs.taken(settings, "database", lambda: repository.take(settings, given.kind))
-    drill.remember_first(settings)
+    """Each repository gets its backup, also when another one has failed."""
+    work = {"database": (settings, lambda: repository.take(settings, given.kind))}
     if settings.offsite_key:
         other = repository.offsite(settings)
-        jobs.taken(settings, "offsite", lambda: repository.back_up(other, given.kind)["stored_bytes"])
-        drill.remember_first(other)
+        work["offsite"] = (other, lambda: repository.back_up(other, given.kind)["stored_bytes"])
+    sizes, failed = {}, []
+    for kind, (where, take) in work.items():
+        try:
+            sizes[kind] = jobs.taken(settings, kind, take)
+            drill.remember_first(where)
+        except FAILURES as error:
+            failed.append(f"backup {kind}: {error}")
+    if failed:
+        raise Problem("; ".join(failed))
     repository.report(settings)
-    print(f"{given.kind} backup taken, {size_text(size)}")
+    print(f"{given.kind} backup taken, {size_text(sizes['database'])}")
 
 
 def do_dump(settings, given):
@@ -192,7 +202,7 @@ def main(words):
         if getattr(given, "offsite", False):
             settings = repository.offsite(settings)
         status = globals()[f"do_{given.command.replace('-', '_')}"](settings, given)
-    except (Problem, OSError, ValueError, subprocess.SubprocessError) as error:
+    except FAILURES as error:
         print(f"mainstay-backup: {error}", file=sys.stderr)
         return 1
     return status or 0
