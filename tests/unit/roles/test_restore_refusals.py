@@ -79,10 +79,11 @@ def test_the_plans_refusal_is_said(runs, name):
 
 def test_nothing_stops_before_the_last_refusal():
     steps = [
-        str(task.get("ansible.builtin.import_tasks")) for task in tasks(load(ROOT / "roles/restore/tasks/main.yml"))
+        str(task.get("ansible.builtin.import_tasks") or task.get("ansible.builtin.include_tasks"))
+        for task in tasks(load(ROOT / "roles/restore/tasks/main.yml"))
     ]
     assert steps.index("preflight.yml") < steps.index("stop.yml")
-    for name in ("preflight", "members"):
+    for name in ("preflight", "members", "look", "plan", "who_leads"):
         for task in tasks(load(ROOT / f"roles/restore/tasks/{name}.yml")):
             assert "ansible.builtin.systemd_service" not in task
             assert task.get("changed_when", False) is False
@@ -90,7 +91,12 @@ def test_nothing_stops_before_the_last_refusal():
 
 
 def test_going_back_wants_every_member_too():
-    steps = [
-        str(task.get("ansible.builtin.import_tasks")) for task in tasks(load(ROOT / "roles/restore/tasks/back_out.yml"))
-    ]
-    assert "members.yml" in steps[:2]
+    steps = {
+        name: [
+            str(task.get("ansible.builtin.import_tasks"))
+            for task in tasks(load(ROOT / f"roles/restore/tasks/{name}.yml"))
+        ]
+        for name in ("back_out", "back_out_preflight")
+    }
+    assert steps["back_out"][0] == "back_out_preflight.yml"
+    assert "members.yml" in steps["back_out_preflight"][:2]
