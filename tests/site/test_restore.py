@@ -1,8 +1,10 @@
-"""Restores on the lab that stands: what is refused, a second between two transactions, a copy that was damaged."""
+"""Restores on the lab that stands: what is refused, a second between two transactions, a killed run, a damaged copy."""
 
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 
@@ -63,13 +65,16 @@ REFUSED = {
 }
 
 
+def members(lab: Lab) -> list[str]:
+    return [host for host in lab.hosts if host.startswith("db")] or lab.hosts
+
+
 def state(lab: Lab) -> list[str]:
     """What a stop or a restore would leave a trace in: every server's start and timeline, Patroni, restore points."""
     ask = "select pg_postmaster_start_time(), (select timeline_id from pg_control_checkpoint())"
-    hosts = [host for host in lab.hosts if host.startswith("db")] or lab.hosts
     found = [
         lab.shell(host, f'runuser -u postgres -- psql -X -A -t -c "{ask}"; systemctl is-enabled patroni')
-        for host in hosts
+        for host in members(lab)
     ]
     return [*found, str(json.loads(lab.shell(lab.backup_host, "mainstay-backup list --json"))["points"])]
 
@@ -186,6 +191,28 @@ def test_a_restore_to_a_second_between_two_transactions_has_exactly_the_first(la
     again = lab.playbook("site")
     assert again.status == 0, again.tail()
     assert again.changed == {}, again.tail(200)
+
+
+def test_what_was_written_since_the_member_leads_is_there_after_a_killed_run(lab: Lab):
+    point = f"kept_{int(time.time())}"
+    lab.shell(lab.backup_host, f"mainstay-backup point {point}")
+    options = json.dumps({**NAMED, "restore_to": point})
+    lab.killed(re.escape(": follow | Read whether they follow]"), "restore", "-e", options)
+    sql(lab, "drop table if exists restore_marks; create table restore_marks as select 'acknowledged' mark")
+    # Members come and go on their own here, so that nothing else can be compared.
+    for playbook, target, words in (
+        ("restore_back_out", point, "found that clients may write to the restored data since"),
+        ("restore", "latest", f"found latest, while a restore to {point} has not come to its end"),
+    ):
+        run = lab.playbook(playbook, "-e", json.dumps({**NAMED, "restore_to": target}))
+        output = " ".join(run.output.split())
+        assert run.status != 0 and run.changed == {}, run.tail()
+        assert words in output and "restore_lose_writes=true" in output, run.tail()
+    run = lab.playbook("restore", "-e", options)
+    assert run.status == 0, run.tail()
+    assert sql(lab, "select mark from restore_marks") == "acknowledged"
+    for host in members(lab):
+        assert lab.shell(host, "ls /var/lib/postgresql/*/ | grep -E 'before-restore|restore.json' || true") == ""
 
 
 def test_a_row_that_was_damaged_in_the_copy_fails_the_drill_which_says_where(lab: Lab):
