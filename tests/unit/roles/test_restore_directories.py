@@ -22,6 +22,7 @@ def restored(tmp_path):
     for name, text in {"data": "restored", "data.before-restore": "former"}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "rows").write_text(text)
+        (tmp_path / name / "PG_VERSION").touch()
     return tmp_path
 
 
@@ -46,6 +47,11 @@ def test_it_goes_on_where_it_was_killed_between_the_two(restored):
 def test_a_member_without_former_data_keeps_them_too(restored):
     subprocess.run(["rm", "-r", str(restored / "data.before-restore")], check=True)
     assert put_back(restored, "left") == {"left": "restored"}
+
+
+def test_a_member_whose_former_data_are_half_removed_is_left_empty_and_copies(restored):
+    (restored / "data.before-restore/PG_VERSION").unlink()
+    assert put_back(restored, "left") == {"left": "restored", "data.before-restore": "former"}
 
 
 def test_former_data_that_are_half_removed_are_nobodys(tmp_path):
