@@ -35,6 +35,14 @@ def without_any(found, lists):
     return [names for names in lists if not any(found.get(name, {}).get("up") for name in names)]
 
 
+def nobody_left(names, gone):
+    """The refusal where none of some servers serves while others are gone."""
+    return (
+        f"found none of {', '.join(names)} up, expected one to serve while {gone}; read their health. "
+        "app_interruption goes without them"
+    )
+
+
 def grown(before, after):
     """What was counted in between. A process that was replaced has begun again from nothing."""
     anew = any(after[key] < before.get(key, 0) for key in COUNTERS)

@@ -152,7 +152,7 @@ from ansible_collections.mainstay.platform.plugins.module_utils._haproxy import 
     server_state,
 )
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say, tell
-from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters, without_any
+from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters, nobody_left, without_any
 
 PAUSE = 0.2  # seconds between two looks
 NO_SUCH_UNIT = 5  # what systemctl ends with
@@ -212,10 +212,7 @@ def spare(path, names, lists):
     for rest in without_any(counted, lists):
         gone = [name for name in leaving if name.partition("/")[0] == rest[0].partition("/")[0]]
         if gone:
-            raise Refused(
-                f"HAProxy at {path}: found none of {', '.join(rest)} up, expected one to serve while {', '.join(gone)} "
-                "is away; read their health. app_interruption goes without them"
-            )
+            raise Refused(f"HAProxy at {path}: " + nobody_left(rest, f"{', '.join(gone)} is away"))
 
 
 def bring_all(found, params, only_say):

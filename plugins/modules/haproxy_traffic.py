@@ -76,7 +76,7 @@ evidence:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mainstay.platform.plugins.module_utils._haproxy_client import Missing, Refused, say
-from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters, without_any
+from ansible_collections.mainstay.platform.plugins.module_utils._traffic import counters, nobody_left, without_any
 
 ARGUMENTS = {
     "backends": {"type": "list", "elements": "str", "required": True},
@@ -105,10 +105,7 @@ def lacks(params, found):
             "run playbooks/edge.yml first"
         )
     for names in without_any(found, params["one_up_of"]):
-        yield (
-            f"found none of {', '.join(names)} up, expected one to serve while the others are changed; read their "
-            "health. app_interruption goes without them"
-        )
+        yield nobody_left(names, "the others are changed")
 
 
 def up_in(backend, found):

@@ -115,11 +115,12 @@ def kill(lab: Lab) -> None:
     lab.shell(primary(lab), "pkill -KILL -o -x postgres")
 
 
-def vanish(lab: Lab, *hosts: str) -> None:
-    """As by a cut of power: first no packet leaves any more, so nobody is told that connections end."""
+def vanish(lab: Lab, *hosts: str) -> Callable[[], None]:
+    """As by a cut of power: first no packet leaves any more, so nobody is told that connections end. Gives the undo."""
     for host in hosts:
         lab.shell(host, "ip link set eth0 down")
     lab.docker("kill", *(f"{lab.name}-{host}" for host in hosts))
+    return lambda: back(lab, *hosts)
 
 
 def back(lab: Lab, *hosts: str) -> None:
@@ -135,8 +136,7 @@ def power_off(lab: Lab) -> Callable[[], None]:
     """The primary's host, which does not lead etcd: the platform sees to that."""
     host = primary(lab)
     wait(f"{host}, the primary's host, does not lead etcd", lambda: not leads_etcd(lab, host), 60)
-    vanish(lab, host)
-    return lambda: back(lab, host)
+    return vanish(lab, host)
 
 
 def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
@@ -145,8 +145,7 @@ def power_off_with_etcd(lab: Lab) -> Callable[[], None]:
     member = f"$({etcdctl(lab)} member list | awk -F', ' '$3 == \"{host}\" {{print $1}}')"
     lab.shell(host, f"systemctl stop mainstay-etcd-leader.timer; {etcdctl(lab)} move-leader {member} || true")
     wait(f"{host} leads etcd", lambda: leads_etcd(lab, host), 10)
-    vanish(lab, host)
-    return lambda: back(lab, host)
+    return vanish(lab, host)
 
 
 def drop(lab: Lab, host: str, incoming: str, outgoing: str) -> Callable[[], None]:
@@ -170,8 +169,7 @@ def cut_off(lab: Lab) -> Callable[[], None]:
 def lose_replica(lab: Lab) -> Callable[[], None]:
     """One that no commit waits for."""
     host = next(each["Member"] for each in cluster(lab) if each["Role"] == "Replica")
-    vanish(lab, host)
-    return lambda: back(lab, host)
+    return vanish(lab, host)
 
 
 def waited_for(lab: Lab) -> str:
@@ -181,9 +179,7 @@ def waited_for(lab: Lab) -> str:
 
 def lose_synchronous(lab: Lab) -> Callable[[], None]:
     """The replica that commits wait for: the other one has to become it."""
-    host = waited_for(lab)
-    vanish(lab, host)
-    return lambda: back(lab, host)
+    return vanish(lab, waited_for(lab))
 
 
 def freeze_synchronous(lab: Lab) -> Callable[[], None]:

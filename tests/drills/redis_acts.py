@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from acts import Broken, back, drop, vanish, wait
+from acts import Broken, drop, vanish, wait
 
 from tests.lab import Lab, redis_cli, redis_master
 
@@ -42,8 +42,7 @@ def freeze(lab: Lab) -> Callable[[], None]:
 
 def power_off(lab: Lab) -> Callable[[], None]:
     host = redis_master(lab)
-    vanish(lab, host)
-    return lambda: back(lab, host)
+    return vanish(lab, host)
 
 
 def cut_off(lab: Lab) -> Callable[[], None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from acts import Broken, back, playbook, vanish
+from acts import Broken, playbook, vanish
 
 from tests.lab import ClusterScenario, redis_cli
 
@@ -66,5 +66,4 @@ def kill(lab: ClusterScenario) -> None:
 
 def power_off(lab: ClusterScenario) -> Callable[[], None]:
     host = master(lab)
-    vanish(lab, host)
-    return lambda: back(lab, host)
+    return vanish(lab, host)

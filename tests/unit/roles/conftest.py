@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -25,6 +26,23 @@ def called_by_postgresql(tmp_path):
         env = {"PATH": f"{stub.parent}:{os.environ['PATH']}", "VERDICT": str(verdict)}
         command = ["sh", str(ROOT / "roles/postgresql/files" / program), *words]
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=10)
+
+    return run
+
+
+@pytest.fixture
+def backup_host(monkeypatch):
+    """A function that has mainstay-backup find these settings, and this program in place of pgBackRest, while no
+    PostgreSQL answers."""
+
+    def run(settings, pgbackrest):
+        def nobody(_settings):
+            raise sys.modules["mainstay_backup.common"].Problem("no primary")
+
+        monkeypatch.setattr("mainstay_backup.repository.pgbackrest", pgbackrest)
+        monkeypatch.setattr("mainstay_backup.database.primary", nobody)
+        monkeypatch.setattr("mainstay_backup.cli.load_settings", lambda: settings)
+        return settings
 
     return run
 

@@ -59,6 +59,21 @@ def render_all(runs):
         ]
 
 
+def ask_all(cases, plant, folders):
+    """Every case of {name: (build, asked)}: its finished run, and the tree that was planted and built for it."""
+    trees = {name: plant(folders.mktemp("case")) for name in cases}
+    for name, (build, _asked) in cases.items():
+        build(trees[name])
+    done = render_all([trees[name].question(**asked) for name, (_build, asked) in cases.items()])
+    return dict(zip(cases, zip(done, trees.values(), strict=True), strict=True))
+
+
+def decision(done, tree):
+    """What a run that has ended well has written down beside its tree."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads((tree.path / "decided.json").read_text())
+
+
 @functools.cache
 def warm():
     """The process that runs playbooks, for as long as the tests last."""

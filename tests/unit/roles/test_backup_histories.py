@@ -31,7 +31,7 @@ def ended(label):
 
 
 @pytest.fixture
-def settings(monkeypatch, tmp_path):
+def settings(backup_host, tmp_path):
     """A backup host whose repository has two backups of the first timeline and one of the second."""
     described = [
         {
@@ -64,13 +64,7 @@ def settings(monkeypatch, tmp_path):
             return json.dumps({f"{folder}00000001-{'a' * 40}": {"type": "file", "time": arrived[folder[7]]}})
         return json.dumps({**folders, "00000002.history": {"type": "file"}})
 
-    def nobody(_settings):
-        raise Problem("no primary")
-
-    monkeypatch.setattr(repository, "pgbackrest", pgbackrest)
-    monkeypatch.setattr(database, "primary", nobody)
-    monkeypatch.setattr(cli, "load_settings", lambda: given)
-    return given
+    return backup_host(given, pgbackrest)
 
 
 def test_the_list_says_which_times_which_timeline_leads_to(settings, capsys):

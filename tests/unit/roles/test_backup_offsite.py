@@ -31,7 +31,7 @@ FULL = {"status": {"code": 0}, "backup": [BACKUP], "archive": [{"id": "17-1"}]}
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch):
+def settings(tmp_path, backup_host):
     """A backup host with two repositories, and what pgBackRest was asked of which."""
     given = SimpleNamespace(
         name="ops1",
@@ -58,13 +58,7 @@ def settings(tmp_path, monkeypatch):
             return json.dumps({name: {"type": "path" if words[-1].count("/") == 2 else "file", "time": 5}})
         return ""
 
-    def nobody(_settings):
-        raise Problem("no primary")
-
-    monkeypatch.setattr(repository, "pgbackrest", pgbackrest)
-    monkeypatch.setattr(database, "primary", nobody)
-    monkeypatch.setattr(cli, "load_settings", lambda: given)
-    return given
+    return backup_host(given, pgbackrest)
 
 
 def repositories(settings):

@@ -27,6 +27,16 @@ def files(role):
             yield path.relative_to(ROOT), path.read_text().splitlines()
 
 
+def places(role, holds):
+    """Where a role has a line of which that holds."""
+    return [
+        f"{path}:{number}"
+        for path, lines in files(role)
+        for number, line in enumerate(lines, 1)
+        if holds(path.parts[2], line)
+    ]
+
+
 def is_port(line, number):
     """Whether a line spells a port out. Small and round numbers are only ports behind a colon or the word."""
     text = line.split(" #")[0]
@@ -38,12 +48,7 @@ def is_port(line, number):
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "platform"])
 def test_roles_do_not_look_at_groups(role):
     pattern = re.compile(r"\bgroups\s*[\[|]|\bgroups\.\w|\bgroup_names\b")
-    found = [
-        f"{path}:{number}"
-        for path, lines in files(role)
-        for number, line in enumerate(lines, 1)
-        if pattern.search(line)
-    ]
+    found = places(role, lambda _folder, line: pattern.search(line))
     assert not found, "host lists are inputs whose defaults read platform_members"
 
 
@@ -51,13 +56,8 @@ def test_roles_do_not_look_at_groups(role):
 def test_services_are_read_with_their_defaults(role):
     """What app_service_defaults says holds for the edge, the firewall and Prometheus too."""
     pattern = re.compile(r"[{(] *app_services\b")
-    found = [
-        f"{path}:{number}"
-        for path, lines in files(role)
-        for number, line in enumerate(lines, 1)
-        if pattern.search(line.split("#")[0]) and path.parts[2] in ("defaults", "vars", "tasks", "templates")
-    ]
-    assert not found
+    read = ("defaults", "vars", "tasks", "templates")
+    assert not places(role, lambda folder, line: pattern.search(line.split("#")[0]) and folder in read)
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "platform"])

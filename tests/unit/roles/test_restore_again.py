@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from repository import ROOT, load, render_all, tasks
+from repository import ROOT, ask_all, decision, load, tasks
 
 HOSTS = ("db1", "db2", "db3")
 TASKS = ROOT / "roles/restore/tasks"
@@ -130,21 +130,14 @@ CASES = DECIDED | {name: case[:2] for name, case in REFUSED.items()}
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Every case, asked: its finished run and its tree."""
-    trees = {name: planted(tmp_path_factory.mktemp("case")) for name in CASES}
-    for name, (build, _asked) in CASES.items():
-        build(trees[name])
-    done = render_all([trees[name].question(**asked) for name, (_build, asked) in CASES.items()])
-    return dict(zip(CASES, zip(done, trees.values(), strict=True), strict=True))
+    return ask_all(CASES, planted, tmp_path_factory)
 
 
 @pytest.fixture
 def decided(runs):
     def read(name):
         done, tree = runs[name]
-        assert done.returncode == 0, done.stdout + done.stderr
-        asked = (tree.path / "asked").exists()
-        return {**json.loads((tree.path / "decided.json").read_text()), "asked": asked}
+        return {**decision(done, tree), "asked": (tree.path / "asked").exists()}
 
     return read
 

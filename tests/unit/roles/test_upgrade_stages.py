@@ -9,7 +9,7 @@ import re
 import subprocess
 
 import pytest
-from repository import ROOT, load, render_all, tasks
+from repository import ROOT, ask_all, decision, load, tasks
 
 HOSTS = ("db1", "db2", "db3")
 LEADER = "db2"
@@ -138,22 +138,12 @@ CASES = DECIDED | {name: case[:2] for name, case in REFUSED.items()}
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Every case, asked: its finished run and its tree."""
-    trees = {name: planted(tmp_path_factory.mktemp("case")) for name in CASES}
-    for name, (build, _asked) in CASES.items():
-        build(trees[name])
-    done = render_all([trees[name].question(**asked) for name, (_build, asked) in CASES.items()])
-    return dict(zip(CASES, zip(done, trees.values(), strict=True), strict=True))
+    return ask_all(CASES, planted, tmp_path_factory)
 
 
 @pytest.fixture
 def decided(runs):
-    def read(name):
-        done, tree = runs[name]
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads((tree.path / "decided.json").read_text())
-
-    return read
+    return lambda name: decision(*runs[name])
 
 
 def test_older_data_begin_an_upgrade_on_the_primary(decided):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from . import repository, restoring, targets
+from . import restoring, targets
 from .common import Problem, said
 from .jobs import PATTERNS, stored
 
@@ -51,7 +51,7 @@ def database_rows(settings, found):
     oldest = targets.reachable(known)
     newest = oldest.pop(known.newest, None)
     found["left"] = [
-        {"timeline": number, "from": item["stop"], "to": repository.archived_until(settings, known.stanza, number)}
+        {"timeline": number, "from": item["stop"], "to": known.archived_until(number)}
         for number, item in sorted(oldest.items())
     ]
     if newest and known.wal_until:

@@ -112,10 +112,14 @@ def archive_path(settings, stanza):
     return f"archive/{settings.stanza}/{stanza['archive'][-1]['id']}"
 
 
-def histories(settings, stanza):
+def archive_entries(settings, stanza):
+    """What lies in the archive: folders of segments, and the histories of timelines."""
+    return listed(settings, archive_path(settings, stanza)) if stanza.get("archive") else {}
+
+
+def histories(entries):
     """The timelines whose beginning the repository knows: the first, and those of which PostgreSQL archived it."""
-    names = listed(settings, archive_path(settings, stanza)) if stanza.get("archive") else ()
-    return {1, *(int(name[:8], 16) for name in names if name.endswith(".history"))}
+    return {1, *(int(name[:8], 16) for name in entries if name.endswith(".history"))}
 
 
 def history(settings, stanza, timeline):
@@ -139,11 +143,8 @@ def arrivals(settings, stanza, folder):
     return {name[:24]: entry["time"] for name, entry in names if "-" in name and ".partial" not in name}
 
 
-def archived_until(settings, stanza, timeline=None):
+def archived_until(settings, stanza, entries, timeline=None):
     """When the newest WAL arrived, or that of one timeline; 0 when there is none."""
-    if not stanza.get("archive"):
-        return 0
-    entries = listed(settings, archive_path(settings, stanza))
     folders = sorted(name for name, entry in entries.items() if entry["type"] == "path" and len(name) == 16)
     newest = [name for name in folders if timeline in (None, int(name[:8], 16))][-2:]
     return max((when for name in newest for when in arrivals(settings, stanza, name).values()), default=0)

@@ -39,15 +39,21 @@ def known(settings, session, timeline=None):
     """Everything that a choice depends on; the live cluster knows only its own timeline."""
     stanza = repository.info(settings)
     backups = repository.backups(stanza)
-    histories = repository.histories(settings, stanza)
+    entries = repository.archive_entries(settings, stanza)
+    histories = repository.histories(entries)
     newest = max(*histories, *(item["timeline"] for item in backups if not item["former"]), 1)
     own = live_timeline(session, stanza)
     live = own is not None and timeline in (None, own)
+
+    def archived_until(number):
+        return repository.archived_until(settings, stanza, entries, number)
+
     return SimpleNamespace(
         stanza=stanza,
         backups=backups,
         points=repository.points(settings, session),
-        wal_until=repository.archived_until(settings, stanza, timeline),
+        archived_until=archived_until,
+        wal_until=archived_until(timeline),
         live=live,
         xid_status=transaction_status(session) if live else None,
         histories=histories,
