@@ -229,3 +229,22 @@ def different_users(wanted, live, members):
         or wanted[name]["rest"] != live[name]["rest"]
         or allowed_commands(wanted[name]["commands"], members) != allowed_commands(live[name]["commands"], members)
     )
+
+
+def _passwords(user):
+    return [word for word in user["rest"] if word.startswith("#")]
+
+
+def new_passwords(wanted, live, drop=False):
+    """The words of ACL SETUSER that let wanted passwords in, and with `drop` the others out."""
+    words = [word for word in _passwords(wanted) if word not in live["rest"]]
+    return words + ["!" + word[1:] for word in _passwords(live) if drop and word not in wanted["rest"]]
+
+
+def same_rules(name, wanted, live, members):
+    """Whether a user differs by passwords only."""
+    if name not in wanted or name not in live:
+        return False
+    others = [word for word in live[name]["rest"] if not word.startswith("#")]
+    alike = {"commands": live[name]["commands"], "rest": sorted(_passwords(wanted[name]) + others)}
+    return not different_users({name: wanted[name]}, {name: alike}, members)

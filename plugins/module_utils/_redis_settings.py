@@ -45,7 +45,7 @@ class Instance:
         self.differences = []
         self.restart = []
         self.info = {}
-        self.old_password = False
+        self.former_users = ""
 
     def reconcile(self):
         """Compare, change what may be changed, and say what was found."""
@@ -67,6 +67,8 @@ class Instance:
         return {
             "changed": changed and self.params["mode"] != "check",
             "running": client is not None or bool(self.restart),
+            "answers": client is not None,
+            "empty": self._empty(),
             "differences": self.differences,
             "restart_required": self.restart,
             "info": self.info,
@@ -117,7 +119,6 @@ class Instance:
             previous = self._previous_password()
             if error.kind != "auth" or not previous or previous == options["password"]:
                 raise
-            self.old_password = True
             return self.connect(endpoint, dict(options, password=previous)).__enter__()
 
     def _previous_password(self):
@@ -161,6 +162,15 @@ class Instance:
         without_log = found.get("appendonly", ["no"])[-1] == "no"
         return self.params["kind"] == "server" and without_log and os.path.exists(os.path.join(directory, name))
 
+    def _empty(self):
+        """Whether a server that starts has no data, neither a snapshot nor a log."""
+        if self.params["kind"] != "server":
+            return False
+        found = config.parse(self._text())
+        directory = found.get("dir", [""])[-1]
+        names = (found.get("dbfilename", ["dump.rdb"])[-1], found.get("appenddirname", ["appendonlydir"])[-1])
+        return not any(os.path.exists(os.path.join(directory, name)) for name in names)
+
     def _write(self, text, path):
         like = os.stat(self.params["path"])
         handle, temporary = tempfile.mkstemp(dir=self.module.tmpdir)
@@ -180,7 +190,15 @@ class Instance:
             changed = self._sentinel_settings(client) or changed
         changed = self._users_file() or changed
         # Last, because Redis 7.0 closes all connections when it loads its users.
-        return self._users(client) or changed
+        try:
+            return self._users(client) or changed
+        except RedisError as error:
+            if error.kind != "reply":
+                raise
+            # A server that starts refuses a file that a running one has refused.
+            if self.may_change and self.former_users:
+                self._write(self.former_users, self.params["acl_path"])
+            raise ValueError(f"users: {error}; the former ones stay, correct the rules") from None
 
     def _server_settings(self, client):
         changed = False
@@ -274,6 +292,7 @@ class Instance:
         if found == text:
             return False
         self.differences.append("acl file: found other users or rules, or none")
+        self.former_users = found or ""
         if self.may_change:
             self._write(text, path)
         return True
@@ -286,20 +305,24 @@ class Instance:
         members = functools.lru_cache(maxsize=None)(lambda category: tuple(client.call("ACL", "CAT", category)))
         names = config.different_users(wanted, live, members)
         self.differences += [f"user {name}: found other rules than the ACL file's" for name in names]
-        if names and self.may_change:
+        passwords = [name for name in names if config.same_rules(name, wanted, live, members)]
+        if self.may_change and passwords == names:  # nobody's connection is closed for it
+            for name in names:
+                client.call("ACL", "SETUSER", name, *config.new_passwords(wanted[name], live[name], drop=True))
+        elif self.may_change:
             client.call("ACL", "LOAD")
         return bool(names)
 
     def _new_passwords(self, client):
         """Beside the old passwords let the new ones in, until every server and Sentinel uses them."""
-        if not self.old_password:
-            return False
+        changed = False
         live = config.parse_users("\n".join(client.call("ACL", "LIST")))
         for name, rules in config.parse_users(self.params["acl"]).items():
-            digests = [word for word in rules["rest"] if word.startswith("#") and name in live]
-            if digests and self.may_change:
-                client.call("ACL", "SETUSER", name, *digests)
-        return True
+            words = config.new_passwords(rules, live[name]) if name in live else []
+            if words and self.may_change:
+                client.call("ACL", "SETUSER", name, *words)
+            changed = changed or bool(words)
+        return changed
 
     def _certificate(self, client):
         """A server that presents an old certificate reads the files again when any option of TLS changes."""

@@ -55,7 +55,8 @@ options:
     description:
       - The content of O(acl_path), which the live users are compared with. Passwords stand in it as digests.
       - C(ACL LOAD) brings it in without a restart. Redis 7.0 then closes the connections of all users, which connect
-        again.
+        again. Where passwords alone differ, C(ACL SETUSER) does it and closes none.
+      - What a running server refuses is taken out of the file again, and the task fails.
     type: str
     default: ''
   certificate_path:
@@ -80,8 +81,7 @@ options:
     description:
       - V(apply) changes what differs.
       - V(stopped) does the same to a stopped server and leaves a running one alone, but for new passwords.
-        Those it lets in beside the old ones when only O(previous_password_path) opens the server.
-        V(apply) takes the old ones away.
+        Those it lets in beside the old ones, which V(apply) takes away.
       - V(check) only compares.
     type: str
     choices: [apply, stopped, check]
@@ -109,6 +109,14 @@ EXAMPLES = r"""
 RETURN = r"""
 running:
   description: Whether the server answered.
+  returned: always
+  type: bool
+answers:
+  description: Whether it could be talked to. One that runs and cannot has its reason in RV(restart_required).
+  returned: always
+  type: bool
+empty:
+  description: Whether a server that starts would have no data, neither a snapshot nor a log.
   returned: always
   type: bool
 differences:

@@ -25,7 +25,8 @@ CONTAINER = (
     " $(docker inspect --format '{{.Config.Image}}' api-1) -u -c \"$PROGRAM\""
 )
 LOG_IN = "import psycopg, sys; psycopg.connect(sys.stdin.readline().strip(), connect_timeout=5).execute('select 1')"
-ROTATED = ("postgresql_", "patroni_")
+ROTATED = ("postgresql_", "patroni_", "redis_")
+REDIS = "REDISCLI_AUTH={} redis-cli --tls --cacert /etc/mainstay/tls/ca.crt -h localhost -p {} --user {} ping"
 
 
 def in_container(lab: Lab, program: str, *arguments: object) -> list[str]:
@@ -94,6 +95,17 @@ def kill_in(lab: Lab, plays: list[str], playbook: str = "rotate_secrets", *argum
     lab.killed(come_to, playbook, *arguments, after=5)
 
 
+def redis_lets_in(lab: Lab, secrets: dict) -> set[str]:
+    """The users whose password a server or a Sentinel accepts."""
+    accepted = set()
+    for user in ("admin", "app", "monitoring", "backup", "edge", "replication", "sentinel"):
+        for host, port in itertools.product(("cache1", "cache2", "cache3"), (6379, 26379)):
+            said = lab.shell(host, REDIS.format(secrets[f"redis_{user}"], port, user) + " 2>&1", check=False)
+            assert "PONG" in said or "WRONGPASS" in said, (host, port, user, said)
+            accepted |= {user} if "PONG" in said else set()
+    return accepted
+
+
 def rotated(lab: Lab, before: dict, former_url: str) -> None:
     """All of them are new, the former are gone, and nobody lets them in."""
     vault = lab.vault()
@@ -105,6 +117,7 @@ def rotated(lab: Lab, before: dict, former_url: str) -> None:
     assert vault["platform_former_secrets"] == {}
     assert not lets_in(lab, former_url), "the former password is still accepted"
     assert lets_in(lab, database_url(lab))
+    assert redis_lets_in(lab, before["platform_secrets"]) == set()
 
 
 def test_secrets_rotate_under_writes(lab: Lab):

@@ -118,6 +118,15 @@ def test_the_former_secrets_go_last():
     assert [name for name in names[names.index("close") :] if name == "verify_logins"] == ["verify_logins"] * 3
 
 
+def test_redis_closes_its_former_passwords_when_every_client_has_the_new_ones():
+    plays = load(PLAYBOOK)
+    order = [play.get("ansible.builtin.import_playbook") or play["name"] for play in plays]
+    opened, closed = order.index("Open the new passwords of Redis"), order.index("Close the former passwords of Redis")
+    clients = [order.index(name) for name in ("edge.yml", "Give the backups theirs", "app.yml")]
+    assert opened < min(clients) and max(clients) < closed < order.index("Have the new secrets only in the vault")
+    assert plays[closed]["roles"] == [{"role": "mainstay.platform.redis", "redis_former_passwords": {}}]
+
+
 def test_no_play_of_a_rotation_leaves_a_host_behind():
     plays = [play for play in load(PLAYBOOK) if "hosts" in play]
     assert plays and all(play.get("any_errors_fatal") is True for play in plays)

@@ -181,6 +181,43 @@ def test_new_passwords_come_in_beside_the_old_ones(reconcile, tmp_path):
     assert not reconcile("", Fake(users=["user app on #bb"]), **options)["changed"]
 
 
+def test_a_new_password_is_let_in_also_when_the_present_one_opens(reconcile):
+    fake = Fake(users=["user app on #aa ~*"])
+    assert reconcile("", fake, mode="stopped", acl="user app on #aa #bb ~*\n")["changed"]
+    assert "ACL SETUSER app #bb" in fake.asked
+
+
+def test_passwords_alone_close_no_connection(reconcile, tmp_path):
+    fake = Fake(users=["user app on #aa #bb ~* +get", "user edge on #cc +ping"])
+    acl = "user app on #bb ~* +get\nuser edge on #cc +ping\n"
+    assert reconcile("", fake, acl=acl, acl_path=os.fspath(tmp_path / "users.acl"))["changed"]
+    assert [text for text in fake.asked if text.startswith(("ACL SETUSER", "ACL LOAD"))] == ["ACL SETUSER app !aa"]
+    fake = Fake(users=["user app on #aa ~a* +get", "user edge on #cc +ping"])
+    reconcile("", fake, acl=acl, acl_path=os.fspath(tmp_path / "users.acl"))
+    assert "ACL LOAD" in fake.asked
+
+
+def test_rules_that_a_server_refuses_leave_the_file_with_which_it_starts(reconcile, tmp_path):
+    class Refuses(Fake):
+        def call(self, *words):
+            if words[:2] == ("ACL", "LOAD"):
+                raise RedisError("reply", "ERR /etc/redis/users.acl:1: Unknown command or category name in ACL")
+            return super().call(*words)
+
+    path = tmp_path / "users.acl"
+    path.write_text("user app on #aa +get\n")
+    with pytest.raises(ValueError, match="Unknown command.*the former ones stay"):
+        reconcile("", Refuses(users=["user app on #aa +get"]), acl="user app on #aa +@al\n", acl_path=os.fspath(path))
+    assert path.read_text() == "user app on #aa +get\n"
+
+
+def test_a_server_without_data_says_so(reconcile, tmp_path):
+    text = f"dir {tmp_path}\ndbfilename a.rdb\n"
+    assert reconcile(text, Fake(listens=False))["empty"]
+    (tmp_path / "appendonlydir").mkdir()
+    assert not reconcile(text, Fake(listens=False))["empty"]
+
+
 @pytest.mark.parametrize(("kind", "named"), [("auth", "users"), ("tls", "certificate")])
 def test_who_cannot_be_talked_to_needs_a_restart(reconcile, kind, named):
     result = reconcile("", Fake(error=RedisError(kind, "no")), settings={"maxmemory": 1})
