@@ -203,6 +203,15 @@ def memory_statement(database):
     }
 
 
+def extension_statement(database, extension):
+    return {
+        "name": f"the extension {extension}",
+        "database": database,
+        "unless": f"select exists (select from pg_extension where extname = {text_(extension)})",
+        "sql": f"create extension {name_(extension)}",
+    }
+
+
 def script_statement(database, owner, script, text):
     """A script that runs once, as the owner. One that changed since is refused, for what it made cannot be unmade."""
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -228,6 +237,7 @@ def statements_of(database, lookup_role, texts):
     readers, writers = database.get("readers") or [], database.get("writers") or []
     connecting = list(dict.fromkeys([owner, *writers, *readers, lookup_role]))
     found = [lookup_statement(name, lookup_role), memory_statement(name), connect_statement(name, connecting)]
+    found += [extension_statement(name, extension) for extension in database.get("extensions") or []]
     for schema in database.get("schemas") or ["public"]:
         found.append(schema_statement(name, schema, owner))
         found += [grant_statement(name, schema, owner, role, WRITE, "writes to") for role in writers]
