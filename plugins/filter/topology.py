@@ -10,6 +10,10 @@ from ansible_collections.mainstay.platform.plugins.module_utils._services import
 from ansible_collections.mainstay.platform.plugins.plugin_utils._rotation import random_secret
 
 
+# Characters of a secret that differ from each other: random ones of 32 have nearly always more.
+LEAST_DIFFERENT = 10
+
+
 def members(groups, hostvars):
     """Give, for every group, its hosts in inventory order as {name, address}."""
     addresses = {
@@ -75,7 +79,7 @@ def overlapping_networks(network, others):
 
 
 def secret_problems(secrets, names, min_length):
-    """Say, by name and never by value, which secrets are missing, short or shared."""
+    """Say, by name and never by value, which secrets are missing, short, of few characters or shared with any other."""
     problems = []
     owners = {}
     for name in names:
@@ -84,15 +88,18 @@ def secret_problems(secrets, names, min_length):
             problems.append(f"{name} missing")
         elif len(str(value)) < int(min_length):
             problems.append(f"{name} of {len(str(value))} characters")
-        else:
-            owners.setdefault(str(value), []).append(name)
+        elif len(set(str(value))) < LEAST_DIFFERENT:
+            problems.append(f"{name} of {len(set(str(value)))} different characters")
+    for name in dict.fromkeys([*names, *secrets]):
+        if secrets.get(name):
+            owners.setdefault(str(secrets[name]), []).append(name)
     problems.extend(f"one value for {' and '.join(shared)}" for shared in owners.values() if len(shared) > 1)
     return problems
 
 
 def with_new_secrets(secrets, names):
     """Add a random value of 48 letters and digits for each name; what is there stays."""
-    return {**secrets, **{name: random_secret() for name in names if name not in secrets}}
+    return {**secrets, **{name: random_secret() for name in names if not secrets.get(name)}}
 
 
 class FilterModule:

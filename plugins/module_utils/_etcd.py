@@ -11,6 +11,10 @@ class Refusal(Exception):
     """Something that must not be done, in words."""
 
 
+class Unready(Refusal):
+    """One that may pass by itself: somebody is not there yet."""
+
+
 def read_members(document):
     """The members as plain data. etcd leaves out what is empty, and knows a member's name only once it has started."""
     return [
@@ -48,10 +52,14 @@ def find(members, name, peer_url):
     return None
 
 
+def takes_part(status):
+    """Whether a member that says this of itself takes part in decisions, whatever alarm is raised."""
+    return bool(status) and int(status.get("leader", 0)) != 0 and not status.get("isLearner")
+
+
 def is_healthy(status):
-    """Whether a member that says this of itself takes part in decisions."""
-    led = bool(status) and int(status.get("leader", 0)) != 0
-    return led and not status.get("errors") and not status.get("isLearner")
+    """Whether it takes part, and finds nothing wrong."""
+    return takes_part(status) and not status.get("errors")
 
 
 def voters(members):
@@ -69,6 +77,42 @@ def lacking(members, healthy):
     if voters(members) and len(able) >= quorum(members):
         return ""
     return f"{named(able)} healthy of {named(voters(members))}; expected {quorum(members)} of them"
+
+
+def at(members, urls):
+    """Those that the others reach at these addresses."""
+    return [item for item in members if set(urls) & set(item["peer_urls"])]
+
+
+def away(members, able, uncounted):
+    """Those with a vote that are not among `able`, which holds ids, without those that do not count."""
+    ids = {item["id"] for item in uncounted}
+    return [item for item in voters(members) if item["id"] not in able and item["id"] not in ids]
+
+
+def check_joining(members, healthy, name, urls):
+    """Refuse to let somebody in while a member with a vote is away, as etcd itself does, but late.
+
+    `urls` are the addresses of all that join: what is still registered there has lost its data, and goes before.
+    """
+    found = away(members, healthy, at(members, urls))
+    if found:
+        raise Unready(
+            f"etcd members beside {name}: found {named(found)} not healthy; expected every member with a vote to be, "
+            "because etcd takes nobody in while one is away; start it, or replace it in the same run, or take it out "
+            "with remove_database_host first. Nothing has changed."
+        )
+
+
+def check_sparing(members, able, member, name):
+    """Refuse to stop a member while another one with a vote takes no part."""
+    found = away(members, able, [member] if member else [])
+    if found:
+        raise Unready(
+            f"etcd members beside {name}: found {named(found)} without a part in decisions; expected every other "
+            f"member to take part before {name} restarts, or the quorum could be lost; read journalctl -u etcd there, "
+            f"start it, and run the role again. {name} was not restarted"
+        )
 
 
 def check_removal(members, member, healthy, answers, lost):

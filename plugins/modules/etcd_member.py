@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: etcd_member
-short_description: Ensure that a member of a living etcd cluster is registered, votes, or is gone
+short_description: Ensure that a member of a living etcd cluster is registered, votes, is gone, or can be spared
 version_added: 0.1.0
 description:
   - Asks the members of a cluster about each other, and makes one change to their list when it is needed.
@@ -15,6 +15,7 @@ description:
     gets its vote with V(voter) once it has the data. Until then it does not count for the quorum. etcd takes one
     learner at a time.
   - A member is only removed when the cluster can agree to that, and works without it. One that leads hands over first.
+  - The list is left alone when the question is only whether the others can do without a member for a moment.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
@@ -37,13 +38,27 @@ options:
       - V(learner) registers it without a vote. One that is registered stays as it is.
       - V(voter) gives it its vote, as soon as the leader finds that it has the data.
       - V(absent) removes it.
+      - V(spared) changes nothing. It waits until every other member with a vote takes part, so that this one can be
+        restarted, and fails when one does not. Alarms do not count.
     type: str
-    choices: [learner, voter, absent]
+    choices: [learner, voter, absent, spared]
     required: true
   lost:
     description: With O(state=absent), the member has lost its data, so it must not answer. One that does is refused.
     type: bool
     default: false
+  after:
+    description: With O(state=absent) in check mode, where the other members reach those that are removed before this
+      one. It is judged as if they were gone.
+    type: list
+    elements: str
+    default: []
+  joining:
+    description: With O(state=absent), where the other members reach all that join in this run. Every other member
+      with a vote must be healthy then, because etcd takes nobody in while one is away.
+    type: list
+    elements: str
+    default: []
   ca_path:
     description: File with the certificates of the authorities that are trusted. By default those of the system.
     type: path
@@ -145,20 +160,29 @@ def promote(seen, member, params, ask):
 
 
 def remove(seen, member, params, ask):
-    if member is None:
-        return {"changed": False}
-    own = seen["status"].get(member["id"])
-    _etcd.check_removal(seen["members"], member, seen["healthy"], own is not None, params["lost"])
-    if not params["check_mode"]:
+    own = member and seen["status"].get(member["id"])
+    if member:
+        gone = _etcd.at(seen["members"], params["after"])
+        members = [item for item in seen["members"] if item not in gone]
+        _etcd.check_removal(members, member, seen["healthy"], own is not None, params["lost"])
+    if params["joining"]:
+        _etcd.check_joining(seen["members"], seen["healthy"], params["name"], params["joining"])
+    if member and not params["check_mode"]:
         heir = _etcd.successor(seen["members"], member, seen["healthy"])
         if own and int(own.get("leader", 0)) == member["id"] and heir:
             first(member["client_urls"], "maintenance/transfer-leadership", {"targetID": str(heir)}, params, ask)
         body = {"ID": str(member["id"])}
         first(able_urls(seen, member["id"]), "cluster/member/remove", body, params, ask)
-    return {"changed": True}
+    return {"changed": member is not None}
 
 
-STEPS = {"learner": add, "voter": promote, "absent": remove}
+def spare(seen, member, params, _ask):
+    able = [key for key, status in seen["status"].items() if _etcd.takes_part(status)]
+    _etcd.check_sparing(seen["members"], able, member, params["name"])
+    return {"changed": False}
+
+
+STEPS = {"learner": add, "voter": promote, "absent": remove, "spared": spare}
 
 
 def step(params, ask=call):
@@ -171,15 +195,12 @@ def step(params, ask=call):
 
 
 def ensure(params, ask=call, clock=time.monotonic, sleep=time.sleep):
-    """Try until the deadline: members that have just met, and a learner without all data, are refused for a moment.
-
-    Each try looks anew, so a change that went through unseen is found.
-    """
+    """Try until the deadline, for some refusals pass by themselves; each try looks anew and finds what went unseen."""
     end = clock() + params["deadline"]
     while True:
         try:
             return step(params, ask)
-        except Unanswered:
+        except (Unanswered, _etcd.Unready):
             if params["check_mode"] or clock() + PAUSE > end:
                 raise
         sleep(PAUSE)
@@ -191,8 +212,10 @@ def main():
             "name": {"type": "str", "required": True},
             "peer_url": {"type": "str", "required": True},
             "endpoints": {"type": "list", "elements": "str", "required": True},
-            "state": {"type": "str", "choices": ["learner", "voter", "absent"], "required": True},
+            "state": {"type": "str", "choices": list(STEPS), "required": True},
             "lost": {"type": "bool", "default": False},
+            "after": {"type": "list", "elements": "str", "default": []},
+            "joining": {"type": "list", "elements": "str", "default": []},
             "ca_path": {"type": "path"},
             "cert_path": {"type": "path"},
             "key_path": {"type": "path"},

@@ -1,4 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# This file is longer than others because it has every way in which members come and go.
 """Who joins the cluster, who goes and in which order, what is refused, and that backups are left alone."""
 
 from __future__ import annotations
@@ -15,11 +16,28 @@ HOSTS = ("db1", "db2", "db3")
 CONTROLS = load(ROOT / "roles/platform/defaults/main/controls.yml")
 
 
-def data(*there, founding=()):
+ETCD = load(ROOT / "roles/etcd/vars/main.yml")
+
+
+def data(*there, founding=(), runs=()):
+    """Whose data are where they should be, who takes part in a founding, and where etcd runs nevertheless."""
     return {
-        host: {"__etcd_data": {"results": [{"stat": {"exists": host in part}} for part in (there, founding)]}}
+        host: {
+            "__etcd_data": {"results": [{"stat": {"exists": host in part}} for part in (there, founding)]},
+            "__etcd_left": {"stdout": "runs", "stdout_lines": ["runs", "data"]} if host in runs else {"stdout": ""},
+        }
         for host in HOSTS
     }
+
+
+def needing(**needs):
+    """A live cluster of which these members need something: what, and how systemd calls them."""
+    found = data(*HOSTS)
+    for host, (action, state) in needs.items():
+        found[host]["__etcd_service"] = {"actions": {"etcd.service": [action]}, "evidence": f"etcd.service: {action}"}
+        found[host]["__etcd_active"] = {"stdout": state}
+    found["db1"].setdefault("__etcd_service", {"skipped": True})
+    return found
 
 
 JOINING = {
@@ -28,6 +46,21 @@ JOINING = {
     "one has data": (data("db1"), False, ["db2", "db3"]),
     "all have data": (data(*HOSTS), False, []),
     "--limit": ({host: value for host, value in data("db1").items() if host != "db3"}, False, ["db2"]),
+}
+
+ELSEWHERE = {
+    "a first founding": (data(), []),
+    "data elsewhere": (data(runs=["db1", "db3"]), ["db1: runs, data", "db3: runs, data"]),
+    "a founding that was killed": (data("db1", founding=["db1", "db2"], runs=["db1", "db2"]), []),
+    "another cluster beside a founding": (data(founding=["db1"], runs=["db1", "db3"]), ["db3: runs, data"]),
+}
+NEEDING = {
+    "nothing is due": (needing(), [], []),
+    "restarts are due": (needing(db2=("restart", "active"), db3=("restart", "active")), ["db2", "db3"], ["db2", "db3"]),
+    "one does not run": (needing(db1=("restart", "active"), db3=("start", "failed")), ["db1", "db3"], ["db1"]),
+    "one has no quorum": (needing(db2=("restart", "activating")), ["db2"], []),
+    "one is not enabled": (needing(db2=("enable", "active")), ["db2"], []),
+    "founded in this run": ({host: needing(db2=("start", "active"))[host] | data()[host] for host in HOSTS}, [], []),
 }
 
 
@@ -61,12 +94,19 @@ VERSION = {"platform_postgresql_version": 17}
 # What was found, the variables that are said, and what was typed.
 SAID = {
     **{name: (found, ("__etcd_bootstrap", "__etcd_joiners"), {}) for name, (found, *_words) in JOINING.items()},
+    **{name: (found, ("__etcd_traces",), {}) for name, (found, *_words) in ELSEWHERE.items()},
+    **{name: (found, ("__etcd_due", "__etcd_live"), {}) for name, (found, *_words) in NEEDING.items()},
     **{
         name: (found, ("__destroy_etcd", "__destroy_others"), {**VERSION, "destroy_scope": "test"})
         for name, (found, *_words) in GOING.items()
     },
     "without the leader": (seen(**CLUSTER), ORDER, {"remove_host": "db2, db3"}),
     "with an heir": (seen(**CLUSTER), ORDER, {"remove_host": "db2,db1"}),
+    "a silent one beside a live one": (
+        seen("db3", db1="leader", db2="sync_standby"),
+        ("__remove_order", "__remove_etcd_before"),
+        {"remove_host": "db2,db3", "__remove_target": "db2", "remove_etcd_peer_port": 12},
+    ),
     "one silent": (seen("db3", **CLUSTER), ("__remove_silent", "__remove_emptied"), TYPED),
     "all silent": (seen("db2", "db3", **CLUSTER), ("__remove_silent", "__remove_emptied"), TYPED),
     "usual places": ({}, PLACES, {**VERSION, "platform_name": "test"}),
@@ -112,6 +152,54 @@ def said(runs):
 @pytest.mark.parametrize("name", JOINING)
 def test_who_joins_the_consensus_store(said, name):
     assert said(name)["db1"] == list(JOINING[name][1:])
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_living_cluster_is_not_made_again(said, name):
+    assert said(name)["db2"] == [ELSEWHERE[name][1]]
+
+
+@pytest.mark.parametrize("name", NEEDING)
+def test_which_members_restart_one_after_the_other(said, name):
+    assert said(name)["db1"] == list(NEEDING[name][1:])
+
+
+@pytest.mark.parametrize(
+    ("state", "listens", "before", "found"),
+    [
+        ("inactive", "", "", []),
+        ("failed", "", "new", []),  # its data were lost where they were
+        ("failed", "", "gone", []),
+        ("active", "LISTEN", "old", ["etcd that runs", "somebody who listens at port 9", "data in old"]),
+        ("activating", "", "", ["etcd that runs"]),
+        ("inactive", "", "old", ["data in old"]),
+    ],
+)
+def test_what_there_is_of_a_cluster_is_seen(tmp_path, state, listens, before, found):
+    for name, text in {"systemctl": f"echo {state}; exit 3", "ss": f"echo {listens} | grep ."}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "old/member/wal").mkdir(parents=True)
+    if before:
+        (tmp_path / "config").write_text(f"ETCD_NAME=db1\nETCD_DATA_DIR={before}\n")
+    command = ["sh", "-c", ETCD["__etcd_look"], "look", "9", "config", "new"]
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == found and not done.stderr
+
+
+def test_a_live_member_restarts_only_when_the_others_take_part():
+    """One host after the other; whoever does not come back ends the run."""
+    (block,) = load(ROOT / "roles/etcd/tasks/restart_host.yml")
+    asked, restarted = block["block"]
+    assert block["any_errors_fatal"] is True and block["when"] == "__etcd_restart_host == inventory_hostname"
+    assert "'spared'" in asked["mainstay.platform.etcd_member"]
+    assert "mainstay.platform.services" in restarted
+
+
+def test_who_does_not_answer_goes_first(said):
+    """And etcd is asked about the next one as if it were gone."""
+    assert said("a silent one beside a live one")["db1"] == [["db3", "db2"], ["https://10.0.21.13:12"]]
 
 
 def test_the_primary_goes_last_and_its_heir_stays(said):

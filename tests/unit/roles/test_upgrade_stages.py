@@ -232,7 +232,7 @@ def test_a_plain_run_knows_the_version_of_the_data(tree):
 
     def version(host):
         command = ["sh", "-c", look, "look", str(tree.path / host / "config.yml")]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("\n")[0]
 
     tree.data(15, "db1").data(17, "db1", configured=False).data(16, "db2")
     (tree.path / "db2/16/test/PG_VERSION").unlink()

@@ -97,6 +97,30 @@ def test_a_member_that_answers_has_not_lost_its_data():
         _etcd.check_removal(THREE, THREE[2], [1, 2, 3], True, True)
 
 
+def test_who_takes_part_while_an_alarm_is_raised():
+    assert _etcd.takes_part({"leader": "5", "errors": ["alarm:NOSPACE"]})
+    assert not _etcd.takes_part({"leader": "0"}) and not _etcd.takes_part({"leader": "5", "isLearner": True})
+
+
+def test_nobody_is_let_in_while_a_member_with_a_vote_is_away():
+    """Those that have lost their data and join in the same run do not count, started or not; nor do learners."""
+    members = [*THREE, member(4, ""), member(5, learner=True)]
+    _etcd.check_joining(members, [1, 2, 3], "db4", ["https://db4:2380"])
+    _etcd.check_joining(members, [1, 2], "db4", ["https://db4:2380", "https://db3:2380"])
+    with pytest.raises(_etcd.Unready, match=r"beside db4: found db3 not healthy; .* Nothing has changed\."):
+        _etcd.check_joining(members, [1, 2], "db4", ["https://db4:2380"])
+    with pytest.raises(_etcd.Unready, match="found 4, which has not started not healthy"):
+        _etcd.check_joining(members, [1, 2, 3], "db6", ["https://db6:2380"])
+
+
+def test_a_member_is_spared_while_all_others_take_part():
+    _etcd.check_sparing(THREE, [1, 3], THREE[1], "db2")
+    _etcd.check_sparing(THREE[:1], [], THREE[0], "db1")  # there are no others
+    _etcd.check_sparing([*THREE, member(4, learner=True)], [1, 3], THREE[1], "db2")
+    with pytest.raises(_etcd.Unready, match="beside db2: found db3 without a part .* db2 was not restarted"):
+        _etcd.check_sparing(THREE, [1, 2], THREE[1], "db2")
+
+
 def test_the_heir_is_healthy_and_votes():
     members = [*THREE, member(4, learner=True)]
     assert _etcd.successor(members, members[0], [1, 3, 4]) == 3

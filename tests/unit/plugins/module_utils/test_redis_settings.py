@@ -1,4 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# This file is longer than others because it has what servers of several releases do to their files and users.
 from __future__ import annotations
 
 import os

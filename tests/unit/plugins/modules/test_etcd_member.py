@@ -68,6 +68,8 @@ def ensure(cluster, name, state, **more):
         "endpoints": [f"https://{item}:2379" for item in names],
         "state": state,
         "lost": False,
+        "after": [],
+        "joining": [],
         "deadline": 5,
         "check_mode": False,
     }
@@ -119,6 +121,42 @@ def test_a_dead_member_goes():
     found = ensure(cluster, "db3", "absent", lost=True)
     assert found["changed"] and found["members"] == ["db1", "db2", "db3"] and found["healthy"] == ["db1", "db2"]
     assert list(cluster.members.values()) == ["db1", "db2"]
+
+
+def test_of_three_one_is_left_when_the_dead_one_goes_first():
+    cluster = Cluster("db1", "db2", "db3", dead=["db3"])
+    assert ensure(cluster, "db3", "absent", check_mode=True)["changed"]
+    with pytest.raises(Refusal, match="Nothing was removed"):
+        ensure(cluster, "db2", "absent", check_mode=True)
+    assert ensure(cluster, "db2", "absent", check_mode=True, after=["https://db3:2380"])["changed"]
+    ensure(cluster, "db3", "absent")
+    ensure(cluster, "db2", "absent")
+    assert list(cluster.members.values()) == ["db1"]
+
+
+@pytest.mark.parametrize("lost", ["db4", "db3"])
+def test_a_new_member_is_refused_while_a_voter_is_away(lost):
+    """New, or one that has lost its data and is known; before anything changes, and without waiting."""
+    cluster = Cluster("db1", "db2", "db3", "db5", "db6", dead=["db3", "db5"])
+    asked = {"lost": True, "check_mode": True}
+    with pytest.raises(Refusal, match=f"beside {lost}: found .*db5 not healthy"):
+        ensure(cluster, lost, "absent", joining=[f"https://{lost}:2380"], **asked)
+    both = [f"https://{name}:2380" for name in ("db3", "db4", "db5")]
+    assert ensure(cluster, lost, "absent", joining=both, **asked)["changed"] is (lost == "db3")
+    assert cluster.said == []
+
+
+def test_a_member_is_spared_when_the_others_are_back():
+    cluster = Cluster("db1", "db2", "db3", dead=["db3"])
+    assert not ensure(cluster, "db3", "spared")["changed"]
+    with pytest.raises(Refusal, match="beside db2: found db3 without a part in decisions"):
+        ensure(cluster, "db2", "spared")
+    waits = iter([lambda: None, cluster.dead.clear])
+    ticks = iter(range(9))
+    params = {"name": "db2", "peer_url": "https://db2:2380", "endpoints": ["https://db1:2379"], "state": "spared"}
+    params |= {"deadline": 5, "check_mode": False}
+    found = etcd_member.ensure(params, cluster.ask, lambda: next(ticks), lambda _seconds: next(waits)())
+    assert not found["changed"] and cluster.said == []
 
 
 def test_a_dry_run_changes_nothing_and_does_not_wait():
