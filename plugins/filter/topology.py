@@ -9,7 +9,6 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mainstay.platform.plugins.module_utils._services import count
 from ansible_collections.mainstay.platform.plugins.plugin_utils._rotation import random_secret
 
-
 # Characters of a secret that differ from each other: random ones of 32 have nearly always more.
 LEAST_DIFFERENT = 10
 

@@ -10,14 +10,17 @@ module: secret_search
 short_description: Say where on a host secrets can be seen that must not be
 version_added: 0.1.0
 description:
-  - Looks for the values of secrets in the command lines of all processes, in logs, and in files that everybody may read.
-  - Values are compared as they are. One that is stored otherwise, such as encoded, compressed or cut in two, is not found.
+  - Looks for the values of secrets in the command lines of all processes, in logs, and in files that everybody may
+    read.
+  - Values are compared as they are. One that is stored otherwise, such as encoded, compressed or cut in two, is not
+    found.
   - It says names and places, never values, and needs C(root) to see everything.
 author:
   - The mainstay.platform authors (@mainstay)
 options:
   secrets:
-    description: The values to look for, by name. Those shorter than eight characters are left out, which would be found anywhere.
+    description:
+      - The values to look for, by name. Those shorter than eight characters are left out, which would be found anywhere.
     type: dict
     required: true
   logs:
@@ -26,10 +29,24 @@ options:
     elements: path
     default: [/var/log, /run/log, /var/lib/docker/containers]
   readable:
-    description: Directories of which those files are read that everybody may read. File systems that are mounted below are left out.
+    description:
+      - Directories of which those files are read that everybody may read. File systems that are mounted below are left
+        out.
     type: list
     elements: path
-    default: [/etc, /home, /opt, /root, /run, /srv, /tmp, /usr/local, /var/backups, /var/lib/mainstay, /var/spool, /var/tmp]
+    default:
+      - /etc
+      - /home
+      - /opt
+      - /root
+      - /run
+      - /srv
+      - /tmp
+      - /usr/local
+      - /var/backups
+      - /var/lib/mainstay
+      - /var/spool
+      - /var/tmp
   largest_mb:
     description: Files larger than so many MiB are not read, and counted in RV(skipped).
     type: int
@@ -112,7 +129,16 @@ class Search:
             return []
         found = []
         for begin in range(0, len(files), 1000):
-            command = ["grep", "--files-with-matches", "--null", "--text", "--fixed-strings", "--file=-", "--no-messages", "--"]
+            command = [
+                "grep",
+                "--files-with-matches",
+                "--null",
+                "--text",
+                "--fixed-strings",
+                "--file=-",
+                "--no-messages",
+                "--",
+            ]
             data = "\n".join(self.secrets.values())
             _status, out, _errors = self.module.run_command(
                 command + [os.fsdecode(path) for path in files[begin : begin + 1000]], data=data, encoding=None
@@ -132,7 +158,9 @@ class Search:
 
     def run(self):
         params, large = self.module.params, f"+{self.largest}c"
-        found = [f"{name} in the command line of {who}" for who, line in processes() for name in seen(self.secrets, line)]
+        found = [
+            f"{name} in the command line of {who}" for who, line in processes() for name in seen(self.secrets, line)
+        ]
         logs = self.files(params["logs"], "!", "-size", large)
         found += self.named(logs, "")
         others = self.files(params["readable"], "-perm", "-o=r", "!", "-size", large)

@@ -34,7 +34,9 @@ def test_a_control_says_all_that_it_must(control):
     assert control["level"] in DATA["__hardening_levels"]
     assert control["subsystem"] in DATA["__hardening_subsystems"]
     assert set(control.get("needs", [])) <= set(DATA["__hardening_needs"])
-    assert control["standards"] and all(re.match(r"CIS (Controls )?\d|ANSSI R\d", name) for name in control["standards"])
+    assert control["standards"] and all(
+        re.match(r"CIS (Controls )?\d|ANSSI R\d", name) for name in control["standards"]
+    )
     assert control["reason"].endswith(".")
 
 

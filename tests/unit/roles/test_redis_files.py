@@ -70,8 +70,14 @@ def test_the_edge_may_ask_and_nothing_else(files, file, rules):
         ({"redis_settings": {"rename-command": "FLUSHALL x"}}, "redis_settings: found rename-command"),
         ({"redis_settings": {"Include": "/etc/redis/more.conf", "hz": 10}}, "redis_settings: found include,"),
         ({"redis_settings": {"replicaof": "10.0.21.22 6379"}}, "redis_settings: found replicaof"),
-        ({"redis_settings": {"save": "", "min-replicas-to-write": 2}}, "redis_settings: found save, min-replicas-to-write,"),
-        ({"__redis_release": "Ubuntu22"}, "found redis with Ubuntu22, expected redis, or valkey with Debian13, and none of"),
+        (
+            {"redis_settings": {"save": "", "min-replicas-to-write": 2}},
+            "redis_settings: found save, min-replicas-to-write,",
+        ),
+        (
+            {"__redis_release": "Ubuntu22"},
+            "found redis with Ubuntu22, expected redis, or valkey with Debian13, and none of",
+        ),
         ({"redis_min_replicas": 2}, "redis_min_replicas: found 2 with 3 hosts, expected 0 to 1"),
         ({"redis_save": []}, "redis_save: found no snapshots, and no log (redis_appendonly), with 3 hosts"),
         ({"redis_quorum": 4}, "redis_quorum: found 4, expected 1 to 3"),
@@ -101,7 +107,10 @@ def test_the_edge_may_ask_and_nothing_else(files, file, rules):
         ),
         ({**CLUSTER, "redis_min_replicas": 1}, "found 1 with 6 hosts and 1 replicas of each master, expected 0 to 0"),
         ({**CLUSTER, "redis_leaving": ["10.0.21.23"]}, "redis_leaving 10.0.21.23; expected redis and not valkey"),
-        ({**CLUSTER, "redis_node_timeout": 100}, "redis_node_timeout 100, redis_leaving (none); expected redis and not valkey"),
+        (
+            {**CLUSTER, "redis_node_timeout": 100},
+            "redis_node_timeout 100, redis_leaving (none); expected redis and not valkey",
+        ),
         ({**CLUSTER, "redis_port": 6390}, "redis_port 6390"),
     ],
 )
