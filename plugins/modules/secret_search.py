@@ -20,7 +20,8 @@ author:
 options:
   secrets:
     description:
-      - The values to look for, by name. Those shorter than eight characters are left out, which would be found anywhere.
+      - The values to look for, by name. Those shorter than eight characters are left out, which would be found
+        anywhere.
     type: dict
     required: true
   logs:
