@@ -24,7 +24,10 @@ VAULTED = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
         ("platform_secrets: {redis_app: abc}\n", True),
         ("platform_former_secrets:\n    redis_app: abc\n", True),
         (VAULTED, False),
-        ("platform_secrets:\n  redis_app: !vault |\n    $ANSIBLE_VAULT;1.1;AES256\n    6162\nother:\n  name: abc\n", False),
+        (
+            "platform_secrets:\n  redis_app: !vault |\n    $ANSIBLE_VAULT;1.1;AES256\n    6162\nother:\n  name: abc\n",
+            False,
+        ),
         ("platform_secrets:\n  redis_app: \"{{ lookup('x') }}\"\n", False),
         ("platform_secrets: \"{{ lookup('x') }}\"\nother:\n  name: abc\n", False),
         ("platform_former_secrets: {}\nplatform_secret_names: [redis_app]\n", False),
