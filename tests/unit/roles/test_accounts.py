@@ -22,3 +22,6 @@ def test_the_role_behind_a_login_is_made_too(tmp_path, second):
             assert not made[role]["password"]
             assert made[role]["flags"].startswith("NOLOGIN,")
     assert made["mainstay_replication"]["flags"].startswith("LOGIN,REPLICATION")
+    # An older vault has them the other way round.
+    pair = "('ledger_2', 'ledger'), " if second else "('ledger', 'ledger_2'), "
+    assert f"(values {pair}" in (tmp_path / "made.sql").read_text()
