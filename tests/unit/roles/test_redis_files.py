@@ -72,7 +72,7 @@ def test_the_edge_may_ask_and_nothing_else(files, file, rules):
         ({"redis_settings": {"replicaof": "10.0.21.22 6379"}}, "redis_settings: found replicaof"),
         (
             {"redis_settings": {"save": "", "min-replicas-to-write": 2}},
-            "redis_settings: found save, min-replicas-to-write,",
+            "redis_settings: found min-replicas-to-write, save,",
         ),
         (
             {"__redis_release": "Ubuntu22"},
