@@ -99,8 +99,8 @@ def check_joining(members, healthy, name, urls):
     if found:
         raise Unready(
             f"etcd members beside {name}: found {named(found)} not healthy; expected every member with a vote to be, "
-            "because etcd takes nobody in while one is away; start it, or replace it in the same run, or take it out "
-            "with remove_database_host first. Nothing has changed."
+            "because etcd takes nobody in while one is away; start it, or replace it in the same run. "
+            "Nothing has changed."
         )
 
 

@@ -171,7 +171,8 @@ def test_which_members_restart_one_after_the_other(said, name):
         ("failed", "", "new", []),  # its data were lost where they were
         ("failed", "", "gone", []),
         ("active", "LISTEN", "old", ["etcd that runs", "somebody who listens at port 9", "data in old"]),
-        ("activating", "", "", ["etcd that runs"]),
+        ("activating", "", "gone", ["etcd that runs"]),
+        ("active", "LISTEN", "", []),  # the package's own, which a reboot has started
         ("inactive", "", "old", ["data in old"]),
     ],
 )

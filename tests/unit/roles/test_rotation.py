@@ -122,7 +122,7 @@ def test_redis_closes_its_former_passwords_when_every_client_has_the_new_ones():
     plays = load(PLAYBOOK)
     order = [play.get("ansible.builtin.import_playbook") or play["name"] for play in plays]
     opened, closed = order.index("Open the new passwords of Redis"), order.index("Close the former passwords of Redis")
-    clients = [order.index(name) for name in ("edge.yml", "Give the backups theirs", "app.yml")]
+    clients = [order.index(name) for name in ("Give the edge its own", "Give the backups theirs", "app.yml")]
     assert opened < min(clients) and max(clients) < closed < order.index("Have the new secrets only in the vault")
     assert plays[closed]["roles"] == [{"role": "mainstay.platform.redis", "redis_former_passwords": {}}]
 

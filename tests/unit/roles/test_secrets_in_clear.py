@@ -31,6 +31,8 @@ VAULTED = "$ANSIBLE_VAULT;1.1;AES256\n6162\n"
         ("platform_secrets:\n  redis_app: \"{{ lookup('x') }}\"\n", False),
         ("platform_secrets: \"{{ lookup('x') }}\"\nother:\n  name: abc\n", False),
         ("platform_former_secrets: {}\nplatform_secret_names: [redis_app]\n", False),
+        ('platform_secrets: {redis_app: "{{ vault_redis_app }}"}\n', False),
+        ("platform_secrets:\n  redis_app: >-\n    {{ lookup('x') }}\n  one: ''\n  two: \"a{{ x }}\"\n", False),
     ],
 )
 def test_values_in_clear_are_found(tmp_path, text, clear):
