@@ -14,7 +14,7 @@ from tests.unit.roles.repository import render_with
 pytest.importorskip("hvac")
 TOKEN = "a token of the test"
 # One that would be a template if it were believed.
-SECRETS = {"first": "of a store: q8Z3kTn0LmWx5RvYpD2sHb7c", "second": "of a store: Jd4fQe9GtUa6SiXo1KcVn0Br"}
+SECRETS = {"first": "{{ 1 + 1 }}q8Z3kTn0LmWx5RvYpD2sHb7c", "second": "Jd4fQe9GtUa6SiXo1KcVn0Br" * 2}
 
 
 class Store(BaseHTTPRequestHandler):
