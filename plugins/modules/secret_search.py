@@ -116,13 +116,15 @@ class Search:
         self.largest = module.params["largest_mb"] * 2**20
 
     def files(self, directories, *conditions):
-        """What find names below the directories that are there."""
+        """Those below the directories that are there, and apart from them those that are too large to be read."""
         there = [path for path in directories if os.path.isdir(path)]
         if not there:
-            return []
-        command = ["find", *there, "-xdev", "-type", "f", *conditions, "-print0"]
+            return [], set()
+        command = ["find", *there, "-xdev", "-type", "f", *conditions, "-printf", "%s %p\\0"]
         _status, out, _errors = self.module.run_command(command, encoding=None)  # files may go while it looks
-        return sorted(set(filter(None, out.split(b"\0"))))
+        sizes = {path: int(size) for size, path in (item.split(b" ", 1) for item in out.split(b"\0") if item)}
+        small = sorted(path for path, size in sizes.items() if size <= self.largest)
+        return small, sizes.keys() - set(small)
 
     def holding(self, files):
         """Those of the files that hold any of the values. The values come by standard input: nobody else sees that."""
@@ -158,18 +160,14 @@ class Search:
                 yield f"{name} in {os.fsdecode(path)}{words}"
 
     def run(self):
-        params, large = self.module.params, f"+{self.largest}c"
         found = [
             f"{name} in the command line of {who}" for who, line in processes() for name in seen(self.secrets, line)
         ]
-        logs = self.files(params["logs"], "!", "-size", large)
+        logs, large = self.files(self.module.params["logs"])
+        others, larger = self.files(self.module.params["readable"], "-perm", "-o=r")
         found += self.named(logs, "")
-        others = self.files(params["readable"], "-perm", "-o=r", "!", "-size", large)
         found += self.named(sorted(set(others) - set(logs)), ", which everybody may read")
-        skipped = self.files(params["logs"], "-size", large) + self.files(
-            params["readable"], "-perm", "-o=r", "-size", large
-        )
-        return {"found": found, "skipped": len(set(skipped))}
+        return {"found": found, "skipped": len(large | larger)}
 
 
 def main():
